@@ -1,0 +1,1 @@
+"""What everything else is made of: samples, batches, the contracts of nets, tasks and augmentations, recipes, safe files."""

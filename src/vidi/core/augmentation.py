@@ -1,0 +1,77 @@
+"""The contract of an augmentation: it moves pixels by a matrix, changes their values, or mixes samples.
+
+An augmentation is a frozen dataclass in a file of the ``augmentations`` room (or a user's own file). Its fields are its
+settings. It overrides one or more of the three methods; all randomness comes from the `Draw` it is handed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from vidi.core.batch import Batch
+from vidi.core.seeds import Draw
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Base class; every augmentation has the chance `p` of being applied to each sample.
+
+    """
+
+    p: float = 1.0
+
+    mixes: ClassVar[bool] = False
+
+    def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor | None:
+        """(B, 3, 3) float32, old x, y → new x, y in pixels of a picture of (height, width); None: pixels stay in place."""
+        return None
+
+    def displacement(self, draw: Draw, size: tuple[int, int]) -> Tensor | None:
+        """(B, 2, H, W) float32 in pixels: the new pixel at (x, y) shows what was at (x, y) + displacement; None: no bending."""
+        return None
+
+    def pixels(self, images: Tensor, draw: Draw) -> Tensor | None:
+        """New (B, 3, H, W) float pictures in 0..1 from old ones (not modified); None: values stay."""
+        return None
+
+    def mix(self, batch: Batch, draw: Draw) -> Batch:
+        """A batch of mixed samples with mixed labels (MixUp, CutMix); called only when `mixes` is True."""
+        return batch
+
+
+def translation(x: Tensor, y: Tensor) -> Tensor:
+    """(B, 3, 3) matrices that move by x and y pixels, each (B,)."""
+    return affine(x=x, y=y)
+
+
+def affine(
+    *, a: Tensor | float = 1.0, b: Tensor | float = 0.0, c: Tensor | float = 0.0, d: Tensor | float = 1.0, x: Tensor | float = 0.0, y: Tensor | float = 0.0
+) -> Tensor:
+    """(B, 3, 3) matrices [[a, b, x], [c, d, y], [0, 0, 1]]; at least one argument is a (B,) tensor."""
+    import torch
+
+    parts = [a, b, x, c, d, y, 0.0, 0.0, 1.0]
+    like = next(part for part in parts if isinstance(part, Tensor))
+    columns = [part if isinstance(part, Tensor) else torch.full_like(like, float(part)) for part in parts]
+    return torch.stack(columns, dim=-1).view(-1, 3, 3)
+
+
+def about_center(matrix: Tensor, size: tuple[int, int]) -> Tensor:
+    """The same (B, 3, 3) motion with the middle of a (height, width) picture as its fixed origin."""
+    import torch
+
+    h, w = size
+    center = torch.tensor([[1, 0, w / 2], [0, 1, h / 2], [0, 0, 1]], dtype=matrix.dtype, device=matrix.device)
+    return center @ matrix @ torch.linalg.inv(center)
+
+
+def compose_frames(matrices: Tensor, frames: list) -> list:
+    """Frames whose matrices are followed by (B, 3, 3) further ones."""
+    from dataclasses import replace
+
+    moved = matrices.double().cpu().numpy()
+    return [replace(frame, matrix=np.asarray(step @ frame.matrix)) for frame, step in zip(frames, moved)]

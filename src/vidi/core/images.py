@@ -1,0 +1,198 @@
+"""One decoder for every path: training, validation, prediction and serving see the same pixels.
+
+Rules, by kind of picture, all giving RGB uint8 (H, W, 3):
+
+* EXIF orientation is applied.
+* 16-bit and 32-bit integer grays are scaled from 0..65535 to 0..255 (rounded); float grays from 0..1.
+* CMYK and YCCK are converted to RGB; palettes are resolved; bilevel becomes 0 and 255.
+* Transparency is blended onto white.
+* Of an animated or many-page file the first frame is taken.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from vidi.errors import ImageError, ResourceError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"})
+"""File endings that count as pictures when a folder is listed."""
+
+FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM")
+"""Pillow's decoders that vidi uses; none of them starts another program."""
+
+MAX_PIXELS = 100_000_000
+MAX_BYTES = 1 << 29
+
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"BM", "BMP"), (b"GIF8", "GIF"), (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"), (b"%!PS", "PostScript"), (b"%PDF", "PDF"), (b"PK\3\4", "ZIP"), (b"\x1f\x8b", "gzip"),
+    (b"<svg", "SVG"), (b"<?xml", "XML or SVG"), (b"<!DOCTYPE", "HTML"), (b"<html", "HTML"), (b"{", "JSON or text"), (b"\x80", "pickle"),
+)  # fmt: skip
+
+
+def detect(head: bytes) -> str:
+    """What a file is, from its first bytes."""
+    if not head:
+        return "empty file"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[:1] == b"P" and head[1:2] in b"123456":
+        return "PPM"
+    stripped = head.lstrip()
+    for signature, name in _SIGNATURES:
+        if head.startswith(signature) or stripped.lower().startswith(signature.lower()):
+            return name
+    return "text" if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head) else "unknown data"
+
+
+def open_image(source: Path | bytes, *, name: Any = None, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Read a picture's header, checked; pixels are not decoded yet.
+
+    Raises:
+        ImageError: not a picture of a known format.
+        ResourceError: more than `max_pixels` pixels or `MAX_BYTES` bytes.
+    """
+    name = name if name is not None else (source if isinstance(source, Path) else "<bytes>")
+    data = _read(source, name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ImageError(
+            "not a picture", file=name, value=detect(data[:64]), fix=f"one of {', '.join(sorted(set(FORMATS) - {'DIB', 'MPO'}))}"
+        ) from None
+    except Image.DecompressionBombError:
+        raise _too_large(name, "over 179 million pixels", max_pixels) from None
+    except Exception as error:
+        raise ImageError(f"unreadable header: {error}", file=name, value=detect(data[:64]), fix="export the picture again") from None
+    if image.width * image.height > max_pixels:
+        raise _too_large(name, f"{image.width}x{image.height}", max_pixels)
+    return image
+
+
+def _too_large(name: Any, value: str, limit: int) -> ResourceError:
+    return ResourceError("more pixels than allowed", file=name, value=value, fix=f"at most {limit} pixels; scale the picture down")
+
+
+def _read(source: Path | bytes, name: Any) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    try:
+        size = os.stat(source).st_size
+        if size > MAX_BYTES:
+            raise ResourceError("file larger than allowed", file=name, value=f"{size} bytes", fix=f"at most {MAX_BYTES} bytes")
+        if not os.path.isfile(source):
+            raise ImageError("not a regular file", file=name)
+        with open(source, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ImageError(f"cannot be opened: {os.strerror(error.errno or 0)}", file=name) from None
+
+
+def decode(source: Path | bytes | np.ndarray, *, at_least: tuple[int, int] | None = None, name: Any = None) -> np.ndarray:
+    """A picture's pixels, (H, W, 3) uint8 RGB, by the rules on top of this module.
+
+    Args:
+        source: a file, an encoded file in memory, or pixels: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8 or uint16.
+        at_least: (height, width) in upright orientation that will do. A JPEG may then be decoded at 1/2, 1/4 or 1/8 of its size,
+            never below this, which is several times faster. None: full size.
+        name: what to call the picture in errors.
+
+    Raises:
+        ImageError: corrupt, truncated, or not a picture.
+        ResourceError: too large.
+    """
+    return decode_sized(source, at_least=at_least, name=name)[0]
+
+
+def decode_sized(
+    source: Path | bytes | np.ndarray, *, at_least: tuple[int, int] | None = None, name: Any = None
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Like `decode`, with the original's full upright (height, width)."""
+    if isinstance(source, np.ndarray):
+        pixels = _from_array(source, name)
+        return pixels, pixels.shape[:2]
+    name = name if name is not None else (source if isinstance(source, Path) else "<bytes>")
+    image = open_image(source, name=name)
+    try:
+        turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:
+        turn = 1
+    width, height = image.size
+    swapped = turn in (5, 6, 7, 8)
+    upright = (width, height) if swapped else (height, width)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if at_least is not None and image.format in ("JPEG", "MPO"):
+                tall, wide = at_least[::-1] if swapped else at_least
+                image.draft(None, (max(1, wide), max(1, tall)))
+            image.seek(0)
+            image.load()
+            pixels = _upright(_to_rgb(image), turn)
+    except (OSError, SyntaxError, ValueError, IndexError, EOFError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise ImageError(f"corrupt or truncated: {error}", file=name, fix="replace or remove the picture") from None
+    except Image.DecompressionBombError:
+        raise _too_large(name, f"{width}x{height}", MAX_PIXELS) from None
+    except MemoryError:
+        raise ResourceError("not enough memory to decode", file=name, value=f"{width}x{height}") from None
+    return pixels, upright
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    mode = image.mode
+    if mode.startswith("I;16") or mode == "I":
+        values = np.asarray(image).astype(np.float64)
+        return _gray(np.rint(values.clip(0, 65535) / 257))
+    if mode == "F":
+        values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=0.0)
+        return _gray(np.rint(values.clip(0, 1) * 255))
+    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        ground = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return np.asarray(Image.alpha_composite(ground, layer).convert("RGB"))
+    return np.asarray(image if mode == "RGB" else image.convert("RGB"))
+
+
+def _gray(values: np.ndarray) -> np.ndarray:
+    return np.repeat(values.astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def _upright(pixels: np.ndarray, turn: int) -> np.ndarray:
+    if turn in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if turn in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if turn in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _from_array(array: np.ndarray, name: Any) -> np.ndarray:
+    shaped = array[:, :, None] if array.ndim == 2 else array
+    if shaped.ndim != 3 or shaped.shape[2] not in (1, 3, 4) or 0 in shaped.shape or array.dtype not in (np.uint8, np.uint16):
+        raise ImageError(
+            "expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) pixels, uint8 or uint16", file=name, value=f"{array.shape} {array.dtype}"
+        )
+    if array.dtype == np.uint16:
+        shaped = np.rint(shaped / 257).astype(np.uint8)
+    if shaped.shape[2] == 4:
+        alpha = shaped[:, :, 3:].astype(np.float32) / 255
+        shaped = np.rint(shaped[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    return np.repeat(shaped, 3, axis=2) if shaped.shape[2] == 1 else shaped
+
+
+def fingerprint(pixels: np.ndarray) -> str:
+    """16 hex digits of decoded pixels."""
+    import hashlib
+
+    return hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=8).hexdigest()

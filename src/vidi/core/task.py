@@ -1,0 +1,45 @@
+"""What makes a task a task: a label family and the facts that verbs need, and no network code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from vidi.core.dataset import Dataset
+from vidi.core.space import Space
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task, defined by one file of the ``tasks`` room.
+
+    Args:
+        family: the label family's name.
+        exclusive: for classes: exactly one holds.
+        head: the head (``nets/heads``) that classification-like nets get.
+        net: picks the default net from the input size (height, width).
+        metrics: names in the ``metrics`` room, in printing order.
+        primary: the number that chooses the best epoch.
+        higher_is_better: whether a larger primary number is better.
+        augment: the default augmentations, as recipe entries.
+        toy: makes a small labeled data set of n samples from a seed, for tests and demos.
+        columns: how a table's label columns are read: ``class``, ``classes`` or ``numbers``; None: not from tables.
+        meaning: one sentence for ``vidi list tasks``.
+    """
+
+    family: str
+    head: str
+    net: Callable[[tuple[int, int]], str]
+    metrics: tuple[str, ...]
+    primary: str
+    toy: Callable[[int, int], Dataset]
+    meaning: str
+    exclusive: bool = True
+    higher_is_better: bool = True
+    augment: tuple[str, ...] = ()
+    columns: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def fits(self, space: Space) -> bool:
+        """Whether labels of this meaning belong to the task."""
+        return space.family == self.family and space.exclusive == self.exclusive

@@ -1,0 +1,1 @@
+"""The one training and inference loop: devices, precision, checkpoints."""

@@ -1,0 +1,92 @@
+"""What every label family can do. Ground truth and prediction are the same type."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+
+class Label(ABC):
+    """One label of one picture, held in numpy arrays.
+
+    Pixel coordinates are (x, y) with the origin at the outer corner of the top-left pixel, so the center of the first
+    pixel is (0.5, 0.5) and a picture of width W spans 0..W.
+    """
+
+    family: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.family = cls.__name__
+
+    @abstractmethod
+    def warp(self, matrix: np.ndarray, size: tuple[int, int]) -> Self:
+        """The label after the picture was moved by a 3×3 matrix (old x, y → new x, y) onto a canvas of (height, width)."""
+
+    @abstractmethod
+    def agreement(self, other: Self) -> float:
+        """How far two labels of the same picture agree, from 0 (not at all) to 1 (the same)."""
+
+    @classmethod
+    @abstractmethod
+    def merge(cls, labels: Sequence[Self], weights: Sequence[float] | None = None) -> Self:
+        """One label out of several for the same picture (ensembles, test-time augmentation, tiles, MixUp).
+
+        Args:
+            labels: at least one label.
+            weights: relative weight per label; equal when None.
+        """
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, with the family's name under ``family``."""
+
+    @classmethod
+    @abstractmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The exact inverse of `to_dict`."""
+
+    @abstractmethod
+    def draw(self, image: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
+        """A copy of the (H, W, 3) uint8 picture with the label drawn on it; `names` are the class or value names."""
+
+
+def normalized(weights: Sequence[float] | None, count: int) -> np.ndarray:
+    """Weights that sum to one, shape (count,), float64."""
+    values = np.ones(count) if weights is None else np.asarray(weights, dtype=np.float64)
+    return values / values.sum()
+
+
+def to_list(array: np.ndarray | None) -> list | None:
+    """Nested lists with None for NaN, or None."""
+    if array is None:
+        return None
+    return np.where(np.isnan(array), None, array.astype(object)).tolist() if array.dtype.kind == "f" else array.tolist()
+
+
+def to_array(values: Any, dtype: Any = np.float32) -> np.ndarray | None:
+    """The inverse of `to_list`."""
+    if values is None:
+        return None
+    return np.array(values, dtype=object).astype(dtype) if np.dtype(dtype).kind == "f" else np.asarray(values, dtype=dtype)
+
+
+def caption(image: np.ndarray, lines: Sequence[str]) -> np.ndarray:
+    """A copy of the picture with lines of text on dark ground at its top, enlarged first if it is too small to write on."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    picture = Image.fromarray(image)
+    if min(picture.size) < 96:
+        factor = -(-96 // max(1, min(picture.size)))
+        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    size = max(10, min(picture.size) // 12)
+    font, pen = ImageFont.load_default(size), ImageDraw.Draw(picture)
+    y = 0
+    for line in lines:
+        box = pen.textbbox((3, y + 1), line, font=font)
+        pen.rectangle((0, y, min(box[2] + 3, picture.width), box[3] + 2), fill=(20, 20, 20))
+        pen.text((3, y + 1), line, fill=(255, 255, 255), font=font)
+        y = box[3] + 2
+    return np.asarray(picture)

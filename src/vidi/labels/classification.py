@@ -1,0 +1,78 @@
+"""Class probabilities: one class of many, or several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vidi.labels.base import Label, caption, normalized, to_array, to_list
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Classification(Label):
+    """Probability per class, (C,) float32 in 0..1. In ground truth, NaN means "not known" for that class.
+
+    For exclusive classes the values sum to one; for multi-label they are independent.
+    """
+
+    probabilities: np.ndarray
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.probabilities, dtype=np.float32)
+        if values.ndim != 1:
+            raise ValueError(f"probabilities: expected shape (C,), got {values.shape}")
+        object.__setattr__(self, "probabilities", values)
+
+    @classmethod
+    def one_hot(cls, index: int, count: int) -> Classification:
+        """Certainty about one class out of `count`."""
+        values = np.zeros(count, dtype=np.float32)
+        values[index] = 1.0
+        return cls(values)
+
+    @property
+    def top(self) -> int:
+        """Index of the most probable class; −1 when nothing is known."""
+        if self.probabilities.size == 0 or np.isnan(self.probabilities).all():
+            return -1
+        return int(np.nanargmax(self.probabilities))
+
+    @staticmethod
+    def stack(labels: Sequence[Classification]) -> np.ndarray:
+        """Probabilities of several labels, (N, C) float32."""
+        return np.stack([label.probabilities for label in labels]) if len(labels) else np.zeros((0, 0), np.float32)
+
+    def warp(self, matrix: np.ndarray, size: tuple[int, int]) -> Classification:
+        return self
+
+    def agreement(self, other: Classification) -> float:
+        """One minus the mean absolute difference over the classes known in both (1.0 when none is)."""
+        gap = np.abs(self.probabilities - other.probabilities)
+        known = ~np.isnan(gap)
+        if not known.any():
+            return 1.0
+        exclusive = abs(float(np.nansum(self.probabilities)) - 1) < 1e-3 and abs(float(np.nansum(other.probabilities)) - 1) < 1e-3
+        return float(1 - gap[known].sum() / (2 if exclusive else known.sum()))
+
+    @classmethod
+    def merge(cls, labels: Sequence[Classification], weights: Sequence[float] | None = None) -> Classification:
+        if not labels:
+            raise ValueError("merge needs at least one label")
+        stacked = cls.stack(labels).astype(np.float64)
+        return cls((stacked * normalized(weights, len(labels))[:, None]).sum(0).astype(np.float32))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"family": self.family, "probabilities": to_list(self.probabilities)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Classification:
+        array = to_array(values["probabilities"])
+        return cls(array if array is not None else np.zeros(0, np.float32))
+
+    def draw(self, image: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
+        order = [i for i in np.argsort(-np.nan_to_num(self.probabilities, nan=-1.0), kind="stable")[:3]]
+        shown = [i for rank, i in enumerate(order) if rank == 0 or self.probabilities[i] >= 0.1]
+        return caption(image, [f"{names[i] if i < len(names) else i} {self.probabilities[i]:.2f}" for i in shown])

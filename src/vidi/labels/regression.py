@@ -1,0 +1,79 @@
+"""Numbers read off a picture: age, count, defect probability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vidi.labels.base import Label, caption, normalized, to_array, to_list
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Regression(Label):
+    """Values (D,) float32 in the user's own units and, in predictions, optionally their standard deviation (D,).
+
+    In ground truth, NaN means "not known".
+    """
+
+    values: np.ndarray
+    std: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=np.float32)
+        if values.ndim != 1:
+            raise ValueError(f"values: expected shape (D,), got {values.shape}")
+        object.__setattr__(self, "values", values)
+        if self.std is not None:
+            std = np.asarray(self.std, dtype=np.float32)
+            if std.shape != values.shape:
+                raise ValueError(f"std: expected shape {values.shape}, got {std.shape}")
+            object.__setattr__(self, "std", std)
+
+    @staticmethod
+    def stack(labels: Sequence[Regression]) -> np.ndarray:
+        """Values of several labels, (N, D) float32."""
+        return np.stack([label.values for label in labels]) if len(labels) else np.zeros((0, 0), np.float32)
+
+    def warp(self, matrix: np.ndarray, size: tuple[int, int]) -> Regression:
+        return self
+
+    def agreement(self, other: Regression) -> float:
+        """Mean over known values of exp(−|difference| / scale); the scale is the larger magnitude (1 at least 1e-6)."""
+        gap = np.abs(self.values - other.values)
+        known = ~np.isnan(gap)
+        if not known.any():
+            return 1.0
+        scale = np.maximum(np.maximum(np.abs(self.values), np.abs(other.values)), 1e-6)
+        return float(np.exp(-gap[known] / scale[known]).mean())
+
+    @classmethod
+    def merge(cls, labels: Sequence[Regression], weights: Sequence[float] | None = None) -> Regression:
+        """Weighted mean; the std holds the members' own variance and their disagreement (law of total variance)."""
+        if not labels:
+            raise ValueError("merge needs at least one label")
+        weight = normalized(weights, len(labels))[:, None]
+        values = cls.stack(labels).astype(np.float64)
+        mean = (values * weight).sum(0)
+        stds = [label.std for label in labels if label.std is not None]
+        if len(stds) < len(labels):
+            return cls(mean.astype(np.float32))
+        variance = (weight * (np.stack(stds).astype(np.float64) ** 2 + (values - mean) ** 2)).sum(0)
+        return cls(mean.astype(np.float32), np.sqrt(variance).astype(np.float32))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"family": self.family, "values": to_list(self.values), "std": to_list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Regression:
+        array = to_array(values["values"])
+        return cls(array if array is not None else np.zeros(0, np.float32), to_array(values.get("std")))
+
+    def draw(self, image: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
+        lines = []
+        for i, value in enumerate(self.values):
+            name = f"{names[i]} " if i < len(names) else ""
+            lines.append(f"{name}{value:.3g}" + (f" ±{self.std[i]:.2g}" if self.std is not None else ""))
+        return caption(image, lines)
