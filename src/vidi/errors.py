@@ -6,7 +6,8 @@
     │   ├── ImageError                 one picture
     │   ├── ModelError                 a model or checkpoint file
     │   ├── RecipeError                a setting
-    │   └── ChoiceError                a name that nothing answers to
+    │   ├── ChoiceError                a name that nothing answers to
+    │   └── TrainError                 training that cannot go on
     ├── ResourceError         exit 3   disk, memory, size limits
     └── StoppedEarly          exit 75  stopped on request, can be resumed
 
@@ -85,6 +86,10 @@ class RecipeError(InputError):
 
 class ChoiceError(InputError):
     code = "CHOICE"
+
+
+class TrainError(InputError):
+    code = "TRAIN"
 
 
 class ResourceError(VidiError):

@@ -1,33 +1,60 @@
 """The contract of an augmentation: it moves pixels by a matrix, changes their values, or mixes samples.
 
 An augmentation is a frozen dataclass in a file of the ``augmentations`` room (or a user's own file). Its fields are its
-settings. It overrides one or more of the three methods; all randomness comes from the `Draw` it is handed.
+settings. It overrides one or more of the five methods; all randomness comes from the `Draw` it is handed, which starts
+afresh for each method, so that two methods of one augmentation can repeat the same choices.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
 
-from vidi.core.batch import Batch
+from vidi.core.batch import Batch, Frame
 from vidi.core.seeds import Draw
+from vidi.errors import RecipeError
+
+
+def setting(default: Any, low: float | None = None, high: float | None = None) -> Any:
+    """A dataclass field with a default and the range, ends included, in which its value, or each of its values, must lie."""
+    return dataclasses.field(default=default, metadata={"low": low, "high": high})
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """Base class; every augmentation has the chance `p` of being applied to each sample.
 
+    A geometric augmentation may have a setting `fill` for what was outside of the picture: ``reflect``, ``border``,
+    ``zeros`` or a gray level 0..1.
+
+    Raises:
+        RecipeError: a setting is out of its range.
     """
 
-    p: float = 1.0
+    p: float = setting(1.0, 0, 1)
 
     mixes: ClassVar[bool] = False
+    """Whether pixels depend on other samples of the batch; then `mix` is called, and sees to `p` by itself."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            low, high = field.metadata.get("low"), field.metadata.get("high")
+            value = getattr(self, field.name)
+            for part in value if isinstance(value, tuple) else (value,):
+                if isinstance(part, (int, float)) and ((low is not None and not part >= low) or (high is not None and not part <= high)):
+                    limits = f"{'' if low is None else low}..{'' if high is None else high}"
+                    raise RecipeError("setting out of range", at=f"{type(self).__name__}.{field.name}", value=value, fix=f"in {limits}")
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor | None:
         """(B, 3, 3) float32, old x, y → new x, y in pixels of a picture of (height, width); None: pixels stay in place."""
+        return None
+
+    def window(self, draw: Draw, size: tuple[int, int], target: tuple[int, int]) -> Tensor | None:
+        """Like `matrix`, from a picture of (height, width) to one of another: what part is shown; None: has no say in it."""
         return None
 
     def displacement(self, draw: Draw, size: tuple[int, int]) -> Tensor | None:
@@ -49,7 +76,13 @@ def translation(x: Tensor, y: Tensor) -> Tensor:
 
 
 def affine(
-    *, a: Tensor | float = 1.0, b: Tensor | float = 0.0, c: Tensor | float = 0.0, d: Tensor | float = 1.0, x: Tensor | float = 0.0, y: Tensor | float = 0.0
+    *,
+    a: Tensor | float = 1.0,
+    b: Tensor | float = 0.0,
+    c: Tensor | float = 0.0,
+    d: Tensor | float = 1.0,
+    x: Tensor | float = 0.0,
+    y: Tensor | float = 0.0,
 ) -> Tensor:
     """(B, 3, 3) matrices [[a, b, x], [c, d, y], [0, 0, 1]]; at least one argument is a (B,) tensor."""
     import torch
@@ -69,9 +102,9 @@ def about_center(matrix: Tensor, size: tuple[int, int]) -> Tensor:
     return center @ matrix @ torch.linalg.inv(center)
 
 
-def compose_frames(matrices: Tensor, frames: list) -> list:
+def compose_frames(matrices: Tensor, frames: list[Frame]) -> list[Frame]:
     """Frames whose matrices are followed by (B, 3, 3) further ones."""
-    from dataclasses import replace
-
-    moved = matrices.double().cpu().numpy()
-    return [replace(frame, matrix=np.asarray(step @ frame.matrix)) for frame, step in zip(frames, moved)]
+    if not frames:
+        return []
+    moved = matrices.double().cpu().numpy() @ np.stack([frame.matrix for frame in frames])
+    return [Frame(frame.id, frame.size, matrix) for frame, matrix in zip(frames, moved)]

@@ -25,7 +25,7 @@ from vidi.errors import ImageError, ResourceError
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"})
 """File endings that count as pictures when a folder is listed."""
 
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM")
 """Pillow's decoders that vidi uses; none of them starts another program."""
 
 MAX_PIXELS = 100_000_000
@@ -61,14 +61,14 @@ def open_image(source: Path | bytes, *, name: Any = None, max_pixels: int = MAX_
         ResourceError: more than `max_pixels` pixels or `MAX_BYTES` bytes.
     """
     name = name if name is not None else (source if isinstance(source, Path) else "<bytes>")
-    data = _read(source, name)
+    data = source if isinstance(source, bytes) else read_bytes(source, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise ImageError(
-            "not a picture", file=name, value=detect(data[:64]), fix=f"one of {', '.join(sorted(set(FORMATS) - {'DIB', 'MPO'}))}"
+            "not a picture", file=name, value=detect(data[:64]), fix=f"one of {', '.join(sorted(set(FORMATS) - {'DIB'}))}"
         ) from None
     except Image.DecompressionBombError:
         raise _too_large(name, "over 179 million pixels", max_pixels) from None
@@ -83,9 +83,14 @@ def _too_large(name: Any, value: str, limit: int) -> ResourceError:
     return ResourceError("more pixels than allowed", file=name, value=value, fix=f"at most {limit} pixels; scale the picture down")
 
 
-def _read(source: Path | bytes, name: Any) -> bytes:
-    if isinstance(source, bytes):
-        return source
+def read_bytes(source: Path, name: Any = None) -> bytes:
+    """The bytes of a picture file; a pipe, a device or a huge file is refused before it is opened.
+
+    Raises:
+        ImageError: missing, or not a regular file.
+        ResourceError: more than `MAX_BYTES` bytes.
+    """
+    name = name if name is not None else source
     try:
         size = os.stat(source).st_size
         if size > MAX_BYTES:

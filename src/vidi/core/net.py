@@ -47,3 +47,6 @@ class Net(nn.Module, ABC):
 
     def prepare(self, inputs: Mapping[str, Tensor]) -> None:
         """Called once with real inputs before training from scratch, for initial values that depend on data."""
+
+    def fit_labels(self, labels: Sequence[Label]) -> None:
+        """Called once with the training labels before training, for initial values that depend on them."""

@@ -25,9 +25,10 @@ def _shift(x: Tensor, bits: int) -> Tensor:
 
 def _mix(x: Tensor) -> Tensor:
     x = x + _GOLDEN
-    x = (x ^ _shift(x, 30)) * _MIX1
-    x = (x ^ _shift(x, 27)) * _MIX2
-    return x ^ _shift(x, 31)
+    for bits, factor in ((30, _MIX1), (27, _MIX2), (31, 1)):
+        x ^= (x >> bits).bitwise_and_((1 << (64 - bits)) - 1)
+        x *= factor
+    return x
 
 
 def _name_key(name: str) -> int:
@@ -39,16 +40,29 @@ class Draw:
 
     Args:
         keys: (B,) int64, one per sample; see `sample_keys`.
+        epoch: the running epoch, for what alternates between epochs.
+        fixed: (B,) int64, one per sample and the same in every epoch; None: `keys`.
 
     Every call advances a counter, so two calls give different numbers. `child(name)` opens an independent stream.
     """
 
-    def __init__(self, keys: Tensor):
-        self.keys = keys
+    def __init__(self, keys: Tensor, *, epoch: int = 0, fixed: Tensor | None = None):
+        self.keys, self.epoch, self.fixed = keys, epoch, keys if fixed is None else fixed
         self._calls = 0
+
+    @classmethod
+    def samples(cls, seed: int, epoch: int, indices: np.ndarray | Tensor, device: torch.device | str = "cpu") -> Draw:
+        """The stream of one epoch for the samples at these places of their data set."""
+        return cls(sample_keys(seed, epoch, indices, device), epoch=epoch, fixed=sample_keys(seed, -1, indices, device))
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def __getitem__(self, rows: Tensor) -> Draw:
+        """The stream of some of the samples, chosen by a mask or by indices."""
+        part = Draw(self.keys[rows], epoch=self.epoch, fixed=self.fixed[rows])
+        part._calls = self._calls
+        return part
 
     @property
     def device(self) -> torch.device:
@@ -56,10 +70,11 @@ class Draw:
 
     def child(self, name: str) -> Draw:
         """An independent stream for the same samples, the same for the same name."""
-        return Draw(_mix(self.keys ^ _name_key(name)))
+        key = _name_key(name)
+        return Draw(_mix(self.keys ^ key), epoch=self.epoch, fixed=_mix(self.fixed ^ key))
 
     def to(self, device: torch.device | str) -> Draw:
-        moved = Draw(self.keys.to(device))
+        moved = Draw(self.keys.to(device), epoch=self.epoch, fixed=self.fixed.to(device))
         moved._calls = self._calls
         return moved
 
@@ -71,15 +86,24 @@ class Draw:
         counter = torch.arange(count, device=self.keys.device, dtype=torch.int64)
         return _mix(stream[:, None] + counter * _MIX1).view(len(self), *shape)
 
+    def _units(self, count: int) -> tuple[Tensor, Tensor]:
+        """Two independent float32 in [0, 1), each (B, count), from the two ends of the same random int64."""
+        bits = self.bits(count)
+        scale = 1.0 / (1 << 24)
+        return _shift(bits, 40).to(torch.float32).mul_(scale), (bits & 0xFFFFFF).to(torch.float32).mul_(scale)
+
     def uniform(self, low: float = 0.0, high: float = 1.0, *shape: int) -> Tensor:
         """Uniform float32 in [low, high), (B, *shape)."""
-        unit = _shift(self.bits(*shape), 40).to(torch.float32) * (1.0 / (1 << 24))
+        count = math.prod(shape)
+        unit = torch.cat(self._units((count + 1) // 2), dim=1)[:, :count].reshape(len(self), *shape)
         return unit * (high - low) + low
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal float32, (B, *shape), by Box and Muller."""
-        first, second = self.uniform(0, 1, *shape), self.uniform(0, 1, *shape)
-        return (-2 * (1 - first).clamp_min(1e-12).log()).sqrt() * (2 * math.pi * second).cos()
+        count = math.prod(shape)
+        first, second = self._units((count + 1) // 2)
+        radius, angle = (1 - first).log_().mul_(-2).sqrt_(), second.mul_(2 * math.pi)
+        return torch.cat([radius * angle.cos(), radius * angle.sin()], dim=1)[:, :count].reshape(len(self), *shape)
 
     def integers(self, high: int, *shape: int) -> Tensor:
         """Integers in 0..high−1, int64, (B, *shape)."""

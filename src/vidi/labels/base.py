@@ -52,6 +52,14 @@ class Label(ABC):
     def draw(self, image: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
         """A copy of the (H, W, 3) uint8 picture with the label drawn on it; `names` are the class or value names."""
 
+    def words(self, names: Sequence[str] = ()) -> str:
+        """The label in a few words, for lists and captions."""
+        return ", ".join(f"{key} {value}" for key, value in self.to_dict().items() if key != "family")[:80]
+
+    def reindexed(self, places: np.ndarray, count: int) -> Self:
+        """The label with class i renumbered to places[i] among `count` classes; labels without classes stay as they are."""
+        return self
+
 
 def normalized(weights: Sequence[float] | None, count: int) -> np.ndarray:
     """Weights that sum to one, shape (count,), float64."""

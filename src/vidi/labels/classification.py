@@ -76,3 +76,14 @@ class Classification(Label):
         order = [i for i in np.argsort(-np.nan_to_num(self.probabilities, nan=-1.0), kind="stable")[:3]]
         shown = [i for rank, i in enumerate(order) if rank == 0 or self.probabilities[i] >= 0.1]
         return caption(image, [f"{names[i] if i < len(names) else i} {self.probabilities[i]:.2f}" for i in shown])
+
+    def words(self, names: Sequence[str] = ()) -> str:
+        known = [(float(p), names[i] if i < len(names) else str(i)) for i, p in enumerate(self.probabilities) if not np.isnan(p)]
+        known.sort(key=lambda pair: -pair[0])
+        likely = [pair for pair in known if pair[0] >= 0.5] or (known[:1] if known and known[0][0] > 0 else [])
+        return ", ".join(name if p == 1 else f"{name} {p:.2f}" for p, name in likely[:3]) or "none"
+
+    def reindexed(self, places: np.ndarray, count: int) -> Classification:
+        values = np.zeros(count, dtype=np.float32)
+        values[places] = self.probabilities
+        return Classification(values)

@@ -77,3 +77,8 @@ class Regression(Label):
             name = f"{names[i]} " if i < len(names) else ""
             lines.append(f"{name}{value:.3g}" + (f" ±{self.std[i]:.2g}" if self.std is not None else ""))
         return caption(image, lines)
+
+    def words(self, names: Sequence[str] = ()) -> str:
+        stds = self.std if self.std is not None else [None] * len(self.values)
+        parts = ["?" if np.isnan(v) else f"{v:.3g}" + ("" if std is None else f" ±{std:.2g}") for v, std in zip(self.values, stds)]
+        return ", ".join(f"{name} {part}" for name, part in zip(names, parts)) if len(parts) > 1 else "".join(parts)

@@ -1,0 +1,7 @@
+"""``python -m vidi``."""
+
+import sys
+
+from vidi.cli import main
+
+sys.exit(main())

@@ -1,0 +1,260 @@
+"""One pass over the pictures of a data set: what is measured of each, in threads or in blocks of arrays. Judges nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidi.core.dataset import Dataset
+from vidi.core.images import decode_sized, open_image, read_bytes
+from vidi.errors import ImageError, VidiError
+from vidi.ops import hashing
+
+THUMB = 16
+"""Side in pixels of the small gray version kept of every picture."""
+
+WORK = 128
+"""Short side in pixels, at most, at which a picture is measured."""
+
+_SMALL = 256
+"""Arrays up to this side are measured in blocks, without decoding."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of pictures done and of all."""
+
+
+def cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(eq=False)
+class Looks:
+    """What was seen, in columns with one row per sample; numbers are NaN and sizes 0 where a picture was not read.
+
+    Args:
+        dataset: the samples looked at.
+        asked: (N,) bool, whether the sample was to be looked at (all, unless a limit was set).
+        seen: (N,) bool, whether its picture was decoded.
+        errors: why not, by row.
+        size: (N, 2) int32, height and width, upright.
+        format: the file's true format (``JPEG``), "" for arrays.
+        mode: how pixels are stored, in Pillow's words (``L``, ``RGB``, ``I;16``), "" where not read.
+        content, pixels: digests of the file's bytes and of the decoded pixels.
+        mean, spread: of the gray levels 0..255, float32.
+        low, high: their 5th and 95th percentile, float32.
+        sharpness: log10 of the variance of the Laplacian over the variance, at `WORK` pixels; NaN where nothing is to be seen.
+        color: (N, 3) float32, mean red, green and blue.
+        colored: (N,) bool, whether the pixels are other than gray.
+        thumb: (N, THUMB, THUMB) uint8, the gray picture squeezed into a square.
+    """
+
+    dataset: Dataset
+    asked: np.ndarray
+    seen: np.ndarray
+    errors: dict[int, VidiError] = field(default_factory=dict)
+    size: np.ndarray = field(init=False)
+    format: list[str] = field(init=False)
+    mode: list[str] = field(init=False)
+    content: list[bytes | None] = field(init=False)
+    pixels: list[bytes | None] = field(init=False)
+    mean: np.ndarray = field(init=False)
+    spread: np.ndarray = field(init=False)
+    low: np.ndarray = field(init=False)
+    high: np.ndarray = field(init=False)
+    sharpness: np.ndarray = field(init=False)
+    color: np.ndarray = field(init=False)
+    colored: np.ndarray = field(init=False)
+    thumb: np.ndarray = field(init=False)
+    near: Any = None
+
+    def __post_init__(self) -> None:
+        count = len(self.dataset)
+        self.size = np.zeros((count, 2), np.int32)
+        self.format, self.mode = [""] * count, [""] * count
+        self.content, self.pixels = [None] * count, [None] * count
+        self.mean, self.spread, self.low, self.high, self.sharpness = (np.full(count, np.nan, np.float32) for _ in range(5))
+        self.color = np.full((count, 3), np.nan, np.float32)
+        self.colored = np.zeros(count, bool)
+        self.thumb = np.zeros((count, THUMB, THUMB), np.uint8)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows whose picture was decoded, (M,) int64."""
+        return np.flatnonzero(self.seen)
+
+    @property
+    def partial(self) -> bool:
+        """Whether pictures were left out by a limit."""
+        return not bool(self.asked.all())
+
+    @cached_property
+    def identical(self) -> list[list[int]]:
+        """Rows with the same pixels, in groups of two or more, in order."""
+        groups: dict[tuple[bytes, int, int], list[int]] = {}
+        for row in self.rows.tolist():
+            digest = self.pixels[row]
+            if digest is not None:
+                groups.setdefault((digest, *self.size[row].tolist()), []).append(row)
+        return [group for group in groups.values() if len(group) > 1]
+
+    @cached_property
+    def splits(self) -> list[str]:
+        """The split of each sample, "" for none."""
+        return [sample.split or "" for sample in self.dataset]
+
+
+def look(dataset: Dataset, *, workers: int | None = None, progress: Progress | None = None, limit: int | None = None) -> Looks:
+    """Look at every picture once.
+
+    Args:
+        dataset: what to look at; nothing of it is changed.
+        workers: threads; None: one per core.
+        progress: told how far it is.
+        limit: look at so many pictures at most, evenly spread over the data.
+    """
+    count = len(dataset)
+    asked = np.zeros(count, bool)
+    if limit is not None and 0 < limit < count:
+        asked[np.linspace(0, count - 1, limit).round().astype(np.int64)] = True
+    else:
+        asked[:] = True
+    looks = Looks(dataset, asked, np.zeros(count, bool))
+    if not any("image" in sample.inputs for sample in dataset):
+        return looks
+    jobs, total, done = list(_jobs(looks)), int(asked.sum()), 0
+    with ThreadPoolExecutor(max(1, workers or cores())) as pool:
+        futures = [pool.submit(work, looks, rows) for work, rows in jobs]
+        try:
+            for future in as_completed(futures):
+                done += future.result()
+                if progress is not None:
+                    progress(done, total)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return looks
+
+
+def _jobs(looks: Looks) -> Iterator[tuple[Callable[[Looks, list[int]], int], list[int]]]:
+    """Small arrays of one shape in blocks, everything else in bunches."""
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    others: list[int] = []
+    for row in np.flatnonzero(looks.asked).tolist():
+        picture = looks.dataset[row].inputs.get("image")
+        if _plain_array(picture):
+            shapes.setdefault(picture.shape, []).append(row)
+        else:
+            others.append(row)
+    for shape, rows in shapes.items():
+        block = max(1, (1 << 20) // int(np.prod(shape)))
+        yield from ((_look_block, rows[start : start + block]) for start in range(0, len(rows), block))
+    bunch = max(1, min(128, len(others) // 16))
+    yield from ((_look_bunch, others[start : start + bunch]) for start in range(0, len(others), bunch))
+
+
+def _plain_array(picture: Any) -> bool:
+    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.ndim not in (2, 3) or 0 in picture.shape:
+        return False
+    return max(picture.shape[:2]) <= _SMALL and (picture.ndim == 2 or picture.shape[2] in (1, 3))
+
+
+def _look_block(looks: Looks, rows: list[int]) -> int:
+    pictures = np.stack([looks.dataset[row].inputs["image"] for row in rows])
+    if pictures.ndim == 4 and pictures.shape[3] == 1:
+        pictures = pictures[..., 0]
+    at = np.array(rows)
+    looks.size[at] = pictures.shape[1:3]
+    for row, picture in zip(rows, pictures):
+        looks.pixels[row] = hashlib.blake2b(picture, digest_size=16).digest()
+        looks.mode[row] = "L" if pictures.ndim == 3 else "RGB"
+    if pictures.ndim == 4:
+        small = np.stack([hashing.shrink(pictures[..., channel], (THUMB, THUMB)) for channel in range(3)], axis=-1)
+        _note_color(looks, at, small)
+        gray = hashing.luma(pictures)
+    else:
+        gray = pictures
+        looks.color[at] = gray.mean((1, 2), dtype=np.float32)[:, None]
+    _measure(looks, at, gray)
+    return len(rows)
+
+
+def _look_bunch(looks: Looks, rows: list[int]) -> int:
+    """Decode pictures one by one, then measure those of equal size together."""
+    grays: dict[tuple[int, int], list[tuple[int, np.ndarray]]] = {}
+    for row in rows:
+        try:
+            gray = _look_one(looks, row)
+        except VidiError as error:
+            looks.errors[row] = error
+        else:
+            grays.setdefault(gray.shape, []).append((row, gray))
+    for group in grays.values():
+        _measure(looks, np.array([row for row, _ in group]), np.stack([gray for _, gray in group]))
+    return len(rows)
+
+
+def _look_one(looks: Looks, row: int) -> np.ndarray:
+    """Decode one picture, note what only the original tells, and give its gray version of `WORK` pixels.
+
+    A JPEG is decoded at reduced size; its whole data is read for that all the same, so a missing end is found.
+    """
+    from PIL import Image
+
+    sample = looks.dataset[row]
+    picture = sample.inputs.get("image")
+    name = picture if isinstance(picture, Path) else sample.id
+    if isinstance(picture, (Path, bytes)):
+        picture = picture if isinstance(picture, bytes) else read_bytes(picture)
+        looks.content[row] = hashlib.blake2b(picture, digest_size=16).digest()
+        header = open_image(picture, name=name)
+        looks.format[row] = header.format or ""
+        looks.mode[row] = "P+alpha" if header.mode == "P" and "transparency" in header.info else header.mode
+        looks.size[row] = header.height, header.width
+    elif not isinstance(picture, np.ndarray):
+        raise ImageError("no picture", file=name, fix="give every sample a picture")
+    pixels, looks.size[row] = decode_sized(picture, at_least=(WORK, WORK), name=name)
+    pixels = np.ascontiguousarray(pixels)
+    looks.mode[row] = looks.mode[row] or "RGB"
+    looks.pixels[row] = hashlib.blake2b(pixels, digest_size=16).digest()
+    image = Image.fromarray(pixels)
+    small = image.resize((THUMB, THUMB), Image.Resampling.BOX, reducing_gap=2.0)
+    _note_color(looks, np.array([row]), np.asarray(small, np.float32)[None])
+    scale = min(1.0, WORK / min(image.size), 4 * WORK / max(image.size))
+    gray = image.convert("L")
+    if scale < 1:
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        gray = gray.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+    return np.asarray(gray)
+
+
+def _note_color(looks: Looks, rows: np.ndarray, small: np.ndarray) -> None:
+    """Mean color and whether there is color at all, from small RGB versions (B, THUMB, THUMB, 3)."""
+    looks.color[rows] = small.mean((1, 2))
+    looks.colored[rows] = (small.max(-1) - small.min(-1)).mean((1, 2)) > 3
+
+
+def _measure(looks: Looks, rows: np.ndarray, gray: np.ndarray) -> None:
+    """Numbers of gray pictures of one size, (B, H, W) uint8."""
+    flat = np.sort(gray.reshape(len(gray), -1), axis=1)
+    last = flat.shape[1] - 1
+    looks.low[rows], looks.high[rows] = flat[:, round(0.05 * last)], flat[:, round(0.95 * last)]
+    values = gray.astype(np.float32)
+    looks.mean[rows] = values.mean((1, 2))
+    spread = values.std((1, 2))
+    looks.spread[rows] = spread
+    looks.thumb[rows] = np.rint(hashing.shrink(values, (THUMB, THUMB))).clip(0, 255).astype(np.uint8)
+    if min(gray.shape[1:]) >= 3:
+        inner = values[:, 1:-1, 1:-1]
+        edges = 4 * inner - values[:, :-2, 1:-1] - values[:, 2:, 1:-1] - values[:, 1:-1, :-2] - values[:, 1:-1, 2:]
+        ratio = edges.var((1, 2)) / np.maximum(spread, 1) ** 2
+        looks.sharpness[rows] = np.where(spread >= 4, np.log10(np.maximum(ratio, 1e-6)), np.nan)
+    looks.seen[rows] = True

@@ -1,0 +1,41 @@
+"""Finding the reader for a path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+from vidi.core.discovery import load, names
+from vidi.errors import DataError, nearest
+
+ROOM = "data/readers"
+
+
+def choose(path: Path, *, without: tuple[str, ...] = ()) -> tuple[str, ModuleType]:
+    """The name and module of the reader for an existing path; of several that match, the one with the highest ``PRIORITY``.
+
+    Raises:
+        DataError: none matches; the message lists the formats.
+    """
+    readers = [(name, load(ROOM, name)) for name in names(ROOM) if name not in without]
+    fitting = [(name, reader) for name, reader in readers if reader.matches(path)]
+    if not fitting:
+        formats = "; ".join(f"{name}: {reader.MEANING}" for name, reader in readers)
+        what = "the folder holds no pictures and no table of them" if path.is_dir() else "not a data set"
+        raise DataError(what, file=path, fix=f"one of: {formats}")
+    return max(fitting, key=lambda item: getattr(item[1], "PRIORITY", 50))
+
+
+def missing_path(path: Path) -> DataError:
+    """The error for a path that is not there, with the nearest existing folder and the nearest names in it."""
+    if "://" in str(path) or str(path).startswith(("http:/", "https:/", "s3:/", "gs:/")):
+        return DataError("URLs are not read", file=path, fix="download the data and give its path")
+    parent, name = path.parent, path.name
+    while not parent.exists() and parent != parent.parent:
+        parent, name = parent.parent, parent.name
+    try:
+        close = nearest(name, [entry.name for entry in parent.iterdir()])
+    except OSError:
+        close = []
+    hint = f"; did you mean {', '.join(str(parent / other) for other in close)}?" if close else ""
+    return DataError("no such file or folder", file=path, fix=f"the nearest folder that exists is {parent.resolve()}{hint}")

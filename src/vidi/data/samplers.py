@@ -1,0 +1,151 @@
+"""In which order an epoch visits the samples: pure functions of the data, the run's seed and the epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vidi.core.seeds import permutation
+
+MODES = ("sqrt", "equal")
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def sequential(n: int) -> np.ndarray:
+    """0, 1, …, n − 1 as (n,) int64."""
+    return np.arange(_count(n), dtype=np.int64)
+
+
+def shuffled(n: int, seed: int, epoch: int) -> np.ndarray:
+    """Every sample once, in random order, (n,) int64."""
+    return permutation(_count(n), seed, _epoch(epoch)).astype(np.int64, copy=False)
+
+
+def balanced(class_of: np.ndarray, mode: str = "sqrt", seed: int = 0, epoch: int = 0) -> np.ndarray:
+    """An order in which rare classes come more often than they are, (n,) int64.
+
+    Args:
+        class_of: (n,) integer class of each sample; negative: not known, such samples are left out and others take their turns.
+            Or (n, C), several labels per sample: positive where the class is present (0, False and NaN where not); a sample then
+            comes as often as its rarest class asks for, as in repeat-factor sampling (Gupta et al. 2019).
+        mode: ``equal`` gives each class the same share; ``sqrt`` a share that grows with the square root of its count.
+
+    Samples of a class are cycled: none comes again before all others of its class came, over the bounds of epochs too
+    (with several labels: as evenly as its share can be rounded within the epoch).
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode: expected one of {', '.join(MODES)}, got {mode!r}")
+    classes, epoch = np.asarray(class_of), _epoch(epoch)
+    if classes.size == 0:
+        return np.zeros(0, np.int64)
+    if classes.ndim == 2:
+        return _spread(_class_factors(classes, mode), len(classes), seed, epoch)
+    if classes.ndim != 1 or classes.dtype.kind not in "iub":
+        raise ValueError(f"class_of: expected (n,) integers or (n, C), got {classes.shape} {classes.dtype}")
+    known = np.flatnonzero(classes >= 0)
+    if len(known) == 0:
+        raise ValueError("class_of: no sample has a known class")
+    names, member_of, counts = np.unique(classes[known], return_inverse=True, return_counts=True)
+    quotas = _quotas(counts, len(classes), mode)
+    grouped = known[np.argsort(member_of, kind="stable")]
+    ends = np.cumsum(counts)
+    parts = [
+        grouped[end - count : end][_cycled(int(count), int(quota), epoch, seed, int(name))]
+        for name, count, quota, end in zip(names, counts, quotas, ends)
+    ]
+    return np.concatenate(parts)[permutation(len(classes), seed, epoch)]
+
+
+def repeat_factor(present: np.ndarray, threshold: float = 0.001, seed: int = 0, epoch: int = 0) -> np.ndarray:
+    """Repeat-factor sampling of LVIS (Gupta, Dollár, Girshick 2019): an order at least as long as the data, (m,) int64.
+
+    A class present in a share f of the samples asks for max(1, sqrt(threshold / f)) repeats; a sample follows its most asking
+    class. Fractions are rounded up or down at random, so their mean over epochs is exact.
+
+    Args:
+        present: (n, C), positive where a class is present in a sample.
+        threshold: the share below which a class counts as rare, over 0 and at most 1.
+    """
+    present = np.asarray(present)
+    if present.ndim != 2:
+        raise ValueError(f"present: expected (n, C), got {present.shape}")
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold: expected a share over 0 and at most 1, got {threshold}")
+    epoch = _epoch(epoch)
+    if len(present) == 0:
+        return np.zeros(0, np.int64)
+    there = np.nan_to_num(present.astype(np.float64), nan=0.0) > 0
+    share = there.mean(0)
+    asked = np.sqrt(np.maximum(1.0, threshold / np.maximum(share, 1e-12)))
+    factors = np.where(there, asked, 1.0).max(1, initial=1.0)
+    chance = _uniform(seed, epoch, 0, np.arange(len(present)))
+    counts = np.floor(factors).astype(np.int64) + (chance < factors % 1)
+    order = np.repeat(np.arange(len(present)), counts)
+    return order[permutation(len(order), seed, epoch)]
+
+
+def _count(n: int) -> int:
+    if n < 0:
+        raise ValueError(f"n: expected at least 0, got {n}")
+    return int(n)
+
+
+def _epoch(epoch: int) -> int:
+    if epoch < 0:
+        raise ValueError(f"epoch: expected at least 0, got {epoch}")
+    return int(epoch)
+
+
+def _quotas(counts: np.ndarray, total: int, mode: str) -> np.ndarray:
+    """How many turns each class gets, (K,) integers that sum to total, by largest remainders."""
+    weight = np.sqrt(counts) if mode == "sqrt" else np.ones(len(counts))
+    wish = total * weight / weight.sum()
+    quota = np.floor(wish).astype(np.int64)
+    behind = np.argsort(quota - wish, kind="stable")
+    quota[behind[: total - quota.sum()]] += 1
+    return quota
+
+
+def _cycled(count: int, quota: int, epoch: int, seed: int, name: int) -> np.ndarray:
+    """Places (quota,) in 0..count − 1: this epoch's stretch of an endless chain of permutations."""
+    first, last = epoch * quota, (epoch + 1) * quota
+    cycles = np.arange(first // count, -(-last // count))
+    keys = _uniform(seed, name, cycles[:, None], np.arange(count)[None, :])
+    chain = np.argsort(keys, axis=1, kind="stable").ravel()
+    return chain[first - int(cycles[0]) * count :][:quota] if len(cycles) else chain
+
+
+def _class_factors(classes: np.ndarray, mode: str) -> np.ndarray:
+    """How often each sample should come, relative to the others, (n,) at least 1."""
+    there = np.nan_to_num(classes.astype(np.float64), nan=0.0) > 0
+    counts = there.sum(0)
+    asked = counts.max(initial=1) / np.maximum(counts, 1)
+    if mode == "sqrt":
+        asked = np.sqrt(asked)
+    return np.where(there, asked, 1.0).max(1, initial=1.0)
+
+
+def _spread(factors: np.ndarray, total: int, seed: int, epoch: int) -> np.ndarray:
+    """`total` turns, each sample's count its share rounded up or down (systematic sampling), shuffled."""
+    walk = permutation(len(factors), seed, epoch)
+    marks = np.cumsum(factors[walk])
+    marks *= total / marks[-1]
+    offset = float(_uniform(seed, epoch, 1, np.zeros(1, np.int64))[0])
+    passed = np.minimum(np.floor(marks + offset).astype(np.int64), total)
+    passed[-1] = total
+    order = np.repeat(walk, np.diff(passed, prepend=0))
+    return order[permutation(total, seed + 1, epoch)].astype(np.int64, copy=False)
+
+
+def _uniform(seed: int, a: int, b: int | np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Numbers in 0..1 that depend on the four keys alone (SplitMix64 finalizer), in the broadcast shape of b and c."""
+    with np.errstate(over="ignore"):
+        key = _mixed(np.full(1, seed % 2**63, np.uint64)) + np.uint64(a % 2**63)
+        key = _mixed(key) + np.asarray(b).astype(np.uint64)
+        return _mixed(_mixed(key) + np.asarray(c).astype(np.uint64) * _GOLDEN) / np.float64(2**64)
+
+
+def _mixed(x: np.ndarray) -> np.ndarray:
+    x = x + _GOLDEN
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -1,0 +1,149 @@
+"""Scoring a model on a data set, and the report about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from vidi.core.dataset import Dataset
+from vidi.core.net import Net
+from vidi.core.preprocess import Preprocess
+from vidi.core.task import Task
+from vidi.data.loader import Loader
+from vidi.data.pixels import PixelStore
+from vidi.engine.infer import Inference, infer
+from vidi.errors import DataError, InputError
+from vidi.labels import FAMILIES
+from vidi.metrics._evaluate import Evaluation, evaluate
+from vidi.ops.thresholds import best_thresholds
+from vidi.report import Report
+from vidi.report.pictures import encode
+
+
+@dataclass(slots=True)
+class Scored:
+    """A data set, what the model said of it, and how good that is."""
+
+    dataset: Dataset
+    inference: Inference
+    evaluation: Evaluation
+
+
+def score(
+    net: Net, dataset: Dataset, loader: Any, task: Task, *, device: torch.device, precision: str = "fp32", settings: Mapping[str, Any] | None = None,
+    intervals: int = 0, figures: bool = False, title: str = "validating",
+) -> Scored:  # fmt: skip
+    """Run the net over a labeled data set and compute the task's numbers, with bootstrap intervals when asked for."""
+    found = infer(net, loader, len(dataset), device=device, precision=precision, losses=True, title=title)
+    result = evaluate(task.metrics, dataset.labels, found.labels, net.space, settings=settings, intervals=intervals, figures=figures)
+    return Scored(dataset, found, result)
+
+
+def check_space(net: Net, dataset: Dataset) -> None:
+    """Refuse a data set whose labels mean something else than the model's.
+
+    Raises:
+        DataError: no labels, another family, or other class names.
+    """
+    space = dataset.space
+    if space is None or all(label is None for label in dataset.labels):
+        raise DataError("no labels to compare with", file=dataset.root, fix="`vidi predict` needs none")
+    if (space.family, space.exclusive) != (net.space.family, net.space.exclusive):
+        raise DataError("the labels are of another kind than the model's", file=dataset.root, value=space.family, fix=f"expected {net.space.family}")
+    if tuple(space.names) != tuple(net.space.names):
+        unknown = [name for name in space.names if name not in net.space.names]
+        raise DataError(
+            "class names differ from the model's", file=dataset.root, value=", ".join(unknown or space.names)[:120],
+            fix=f"the model knows, in this order: {', '.join(net.space.names)}"[:300],
+        )  # fmt: skip
+
+
+def align(dataset: Dataset, net: Net) -> Dataset:
+    """The data set with its classes in the model's order, where it has a subset or another order of the model's classes."""
+    space = dataset.space
+    same_kind = space is not None and (space.family, space.exclusive) == (net.space.family, net.space.exclusive)
+    if space is None or not same_kind or space.names == net.space.names or not set(space.names) <= set(net.space.names):
+        return dataset
+    places = np.array([net.space.names.index(name) for name in space.names], dtype=np.int64)
+    moved = dataset.with_samples(
+        replace(sample, label=sample.label.reindexed(places, len(net.space)) if sample.label is not None else None) for sample in dataset.samples
+    )
+    moved.space = net.space
+    return moved
+
+
+def settings_of(card: Any) -> dict[str, Any]:
+    """What the metrics need to know of a model: its decision thresholds, if it has any."""
+    return {} if card.thresholds is None else {"thresholds": np.asarray(card.thresholds, dtype=np.float64)}
+
+
+def tuned(scored: Scored, objective: str) -> dict[str, Any]:
+    """Per-class thresholds chosen on a scored data set.
+
+    Args:
+        objective: ``f1``, ``cost``, ``recall=FLOOR`` or ``precision=FLOOR``.
+
+    Raises:
+        InputError: unknown objective, or labels without independent classes.
+    """
+    name, _, floor = objective.partition("=")
+    family = FAMILIES[scored.dataset.space.family] if scored.dataset.space else None
+    if name not in ("f1", "cost", "recall", "precision") or family is None or not hasattr(family, "stack") or scored.dataset.space.exclusive:
+        raise InputError("thresholds are chosen for independent classes, by f1, cost, recall=0.9 or precision=0.9", at="thresholds", value=objective)
+    known = [i for i, label in enumerate(scored.dataset.labels) if label is not None]
+    truth = family.stack([scored.dataset.labels[i] for i in known])
+    predicted = family.stack([scored.inference.labels[i] for i in known])
+    return {"thresholds": best_thresholds(predicted, truth, objective=name, floor=float(floor or 0.9))}
+
+
+def rescore(scored: Scored, task: Task, settings: Mapping[str, Any], intervals: int) -> Scored:
+    """The same predictions under other settings."""
+    space = scored.dataset.space
+    result = evaluate(task.metrics, scored.dataset.labels, scored.inference.labels, space, settings=settings, intervals=intervals, figures=True)
+    return Scored(scored.dataset, scored.inference, result)
+
+
+def make_loader(dataset: Dataset, preprocess: Preprocess, batch: int, **options: Any) -> Loader:
+    """A loader over a fresh pixel store."""
+    return Loader(PixelStore(dataset, preprocess, **options), dataset, batch=batch)
+
+
+def report_of(kind: str, scored: Scored, about: dict[str, Any], *, sections: Sequence[dict[str, Any]] = (), pictures: int = 12) -> Report:
+    """The report of a scored data set: numbers with intervals, the metrics' figures, best and worst pictures."""
+    result = scored.evaluation
+    extra = [*sections, *result.figures, *gallery(scored, pictures)]
+    return Report(kind, result.numbers, about, result.intervals, result.n, extra)
+
+
+def gallery(scored: Scored, count: int = 12, size: int = 128) -> list[dict[str, Any]]:
+    """Sections with the samples the model got most wrong and most right."""
+    losses = scored.inference.losses
+    known = [] if losses is None else [i for i in range(len(losses)) if np.isfinite(losses[i])]
+    if not known or count <= 0:
+        return []
+    order = sorted(known, key=lambda i: (-float(losses[i]), i))
+    names = scored.dataset.space.names if scored.dataset.space else ()
+    sections = []
+    for title, chosen in (("Worst samples", order[:count]), ("Best samples", order[::-1][:count])):
+        items = [_item(scored, i, names, size) for i in chosen]
+        sections.append({"kind": "gallery", "title": title, "items": [item for item in items if item]})
+    return sections
+
+
+def _item(scored: Scored, i: int, names: Sequence[str], size: int) -> dict[str, Any] | None:
+    from vidi.core.images import decode
+    from vidi.errors import VidiError
+
+    sample = scored.dataset[i]
+    try:
+        pixels = decode(sample.inputs["image"], at_least=(size, size), name=sample.id)
+    except VidiError:
+        return None
+    return {
+        "image": encode(pixels, size), "caption": f"{sample.label.words(names) if sample.label else '?'} → {scored.inference.labels[i].words(names)}",
+        "note": f"{sample.id} · loss {scored.inference.losses[i]:.3f}",
+    }  # fmt: skip

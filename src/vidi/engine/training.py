@@ -1,0 +1,307 @@
+"""One training run from start to report."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import vidi
+from vidi.augmentations._pipeline import Pipeline, parse
+from vidi.core import discovery
+from vidi.core.console import quiet, say
+from vidi.core.dataset import Dataset
+from vidi.core.recipe import Recipe
+from vidi.core.seeds import seed_everything
+from vidi.core.task import Task
+from vidi.data import doctor, read
+from vidi.data.loader import Loader
+from vidi.data.pixels import PixelStore
+from vidi.data.samplers import balanced, shuffled
+from vidi.engine import device as devices
+from vidi.engine import evaluate, gradients, prepare
+from vidi.engine.loggers.csv import read_rows
+from vidi.engine.loop import Loop, even_batch
+from vidi.engine.run import RunFolder
+from vidi.errors import DataError, InputError, RecipeError
+from vidi.labels import Classification
+from vidi.model import Model, load, make_card
+from vidi.ops.thresholds import best_thresholds
+from vidi.report import Report
+from vidi.report.plots import curves_png
+
+INTERVALS = 200
+
+
+class Training:
+    """Starts or resumes a run.
+
+    Args:
+        project, name, exist_ok: where the run lives.
+        override: settings in which a resumed run may differ.
+        callbacks: `vidi.engine.loop.Callback` objects.
+    """
+
+    def __init__(self, *, project: str, name: str | None, exist_ok: bool, override: list[str], callbacks: list):
+        self.project, self.name, self.exist_ok = Path(project), name, exist_ok
+        self.override, self.callbacks = override, callbacks
+        self.dropped = 0
+
+    # -- start and resume -----------------------------------------------------------------------------------------
+
+    def start(self, data: str | Dataset | None, recipe: str | None, settings: Mapping[str, Any], *, look: bool, allow_bad: bool) -> Model:
+        if data is None:
+            raise InputError("no data given", at="data", fix="vidi train DATA")
+        values = prepare.read_recipe(recipe, settings)
+        dataset, task_name, task = self._read(data, values)
+        with quiet(values.get("verbose") in (False, "false")):
+            if look:
+                dataset = self._look(dataset, allow_bad)
+            resolved = prepare.resolve(values, task_name, task, dataset)
+            dataset = prepare.split(dataset, resolved)
+            with RunFolder.create(self.project, task_name, self.name, self.exist_ok) as run:
+                run.clear()
+                return self._run(run, dataset, task, resolved, resumed=False, data=data)
+
+    def resume(self, data: str | Dataset | None, recipe: str | None, settings: Mapping[str, Any]) -> Model:
+        folder = self._find_run(settings.get("task"))
+        run = RunFolder(folder)
+        before = run.args()
+        data = before.get("data") if data is None else data
+        if data is None:
+            raise InputError("the run was started on data in memory", file=folder, fix="give the data again")
+        stored = dict(before["recipe"])
+        given = prepare.read_recipe(recipe, settings)
+        dataset, task_name, task = self._read(data, {"task": stored["task"]})
+        wanted = prepare.resolve({**stored, **stored.get("net_options", {}), **given}, task_name, task, dataset) if given else Recipe(**stored)
+        self._refuse_changes(folder, before, Recipe(**stored), wanted)
+        with quiet(not wanted.verbose):
+            dropped = set(before.get("dropped", []))
+            dataset = prepare.split(dataset.filter(lambda sample: sample.id not in dropped), wanted)
+            if dataset.fingerprint() != before["fingerprint"] and "data" not in self.override:
+                raise DataError("the data changed since the run was started", file=dataset.root, fix="--override data to go on all the same")
+            with run:
+                run.open()
+                return self._run(run, dataset, task, wanted, resumed=True, data=data)
+
+    def _find_run(self, task: str | None) -> Path:
+        if (self.project / "args.yaml").is_file():
+            return self.project
+        pattern = f"{task or '*'}/{self.name or '*'}/args.yaml"
+        found = sorted(self.project.glob(pattern), key=lambda path: path.stat().st_mtime)
+        if not found:
+            raise InputError("no run to resume", file=self.project / pattern, fix="name=NAME of a run in the project folder, or train without resume")
+        return found[-1].parent
+
+    def _refuse_changes(self, folder: Path, before: dict[str, Any], old: Recipe, new: Recipe) -> None:
+        """Nothing may differ from the interrupted run unless it is named in `override`; versions and threads are told."""
+        free = {"verbose", "workers", "cache", "checkpoint_every", *self.override}
+        changed = [key for key in Recipe.model_fields if getattr(old, key) != getattr(new, key) and key not in free]
+        if changed:
+            listing = "; ".join(f"{key}: {getattr(old, key)} → {getattr(new, key)}" for key in changed)
+            raise RecipeError("settings differ from the interrupted run's", file=folder, value=listing, fix=f"--override {changed[0]} to change it, or leave it out")
+        now = _environment()
+        for key, value in before.get("environment", {}).items():
+            if now.get(key) != value:
+                say(f"note: {key} was {value} and is {now.get(key)}: the run will not equal an uninterrupted one bit for bit")
+
+    # -- data -----------------------------------------------------------------------------------------------------
+
+    def _read(self, data: str | Dataset, values: Mapping[str, Any]) -> tuple[Dataset, str, Task]:
+        wanted = values.get("task")
+        known = prepare.find_task(wanted)[1] if wanted else None
+        dataset = read(data, task=known)
+        task_name, task = prepare.find_task(wanted, dataset)
+        if dataset.space is None or not task.fits(dataset.space):
+            raise DataError(f"the labels do not fit task {task_name}", file=dataset.root, value=dataset.space.family if dataset.space else "none")
+        return dataset, task_name, task
+
+    def _look(self, dataset: Dataset, allow_bad: bool) -> Dataset:
+        """Let the doctor look; refuse, or drop what must not be used."""
+        found = doctor.examine(dataset)
+        errors = [finding for finding in found.findings if finding.severity == "error"]
+        say(found.summary())
+        if not errors:
+            return dataset
+        if not allow_bad:
+            first = errors[0]
+            raise DataError(
+                f"{first.message} ({len(errors)} such errors in all)", file=first.file or dataset.root, at=first.line or first.sample, value=first.value,
+                fix=f"{first.fix}; `vidi doctor` lists all; allow_bad=true leaves them out",
+            )  # fmt: skip
+        repaired, counts = doctor.repair(dataset, found.findings)
+        self.dropped = len(dataset) - len(repaired)
+        say(f"left out {self.dropped} samples: " + ", ".join(f"{rule} {count}" for rule, count in counts.items()))
+        return repaired
+
+    # -- the run --------------------------------------------------------------------------------------------------
+
+    def _run(self, run: RunFolder, dataset: Dataset, task: Task, recipe: Recipe, *, resumed: bool, data: Any) -> Model:
+        if recipe.threads:
+            torch.set_num_threads(recipe.threads)
+        seed_everything(recipe.seed)
+        device = devices.choose(recipe.device)
+        parts = {name: dataset.split(name) for name in ("train", "val", "test")}
+        preprocess = prepare.canvas_of(recipe)
+        net, lineage = prepare.make_net(recipe, dataset, parts["train"])
+        options = {"cache": recipe.cache, "workers": recipe.workers, "bad_samples": recipe.bad_samples, "max_bad": recipe.max_bad}
+        size = even_batch(len(parts["train"]), recipe.batch)
+        loader = Loader(PixelStore(parts["train"], preprocess.enlarged(recipe.canvas), **options), parts["train"], batch=size)
+        eval_loaders = {
+            name: Loader(PixelStore(parts[name], preprocess, **options), parts[name], batch=max(size, 64)) for name in ("val", "test") if len(parts[name])
+        }
+        order = _order(parts["train"], recipe)
+        if not resumed:
+            net.prepare({"image": prepare.first_pictures(loader, order(0))})
+            precision, why = devices.choose_precision(recipe.precision, device, net.to(device), preprocess.size, size, recipe.channels_last)
+            recipe = recipe.model_copy(update={"precision": precision})
+            self._save_args(run, recipe, dataset, data)
+            self._announce(run, recipe, parts, net, device, why, size)
+        card = make_card(
+            net, task=recipe.task or "", name=recipe.net or "", options=recipe.net_options, head=recipe.head or "", preprocess=preprocess,
+            data={"name": dataset.name, "samples": len(parts["train"]), "fingerprint": dataset.fingerprint()}, recipe=recipe.model_dump(mode="json"),
+            lineage=lineage,
+        )  # fmt: skip
+        model = Model(net, card, device=str(device))
+
+        def validate() -> dict[str, float | None]:
+            scored = evaluate.score(net, parts["val"], eval_loaders["val"], task, device=device)
+            return {"val/loss": float(np.nanmean(scored.inference.losses)), **{f"val/{key}": value for key, value in scored.evaluation.numbers.items()}}
+
+        def save(which: str, row: dict[str, Any]) -> None:
+            numbers = {"val": {key.removeprefix("val/"): value for key, value in row.items() if key.startswith("val/")}, "epoch": {"last": row["epoch"]}}
+            model.card = model.card.model_copy(update={"numbers": {key: value for key, value in numbers.items() if value}})
+            model.save(run.weights / f"{which}.vidi")
+
+        loggers = [discovery.load("engine/loggers", name).Logger(run.path) for name in ("jsonl", "csv", *recipe.loggers)]
+        loop = Loop(
+            net, loader, order, Pipeline(parse(recipe.augment or []), preprocess.size), recipe, run, device=device, precision=recipe.precision, batch=size,
+            validate=validate if "val" in eval_loaders else None, save=save, loggers=loggers, primary=(task.primary, task.higher_is_better),
+            callbacks=self.callbacks,
+        )  # fmt: skip
+        if resumed:
+            self._announce_resume(loop.resume(), loop)
+        position = loop.fit()
+        for logger in loggers:
+            logger.close()
+        advice = loader.advice(position.seconds / max(1, position.step)) if hasattr(loader, "advice") else None
+        if advice:
+            say(advice)
+        with loop.averaged():
+            self._finish(run, model, task, parts, eval_loaders, device, position, recipe)
+        for one in (loader, *eval_loaders.values()):
+            one.store.close()
+        return load(run.last, device=str(device), net=recipe.net if recipe.net and recipe.net.endswith(".py") else None)
+
+    def _save_args(self, run: RunFolder, recipe: Recipe, dataset: Dataset, data: Any) -> None:
+        run.save_args({
+            "data": str(Path(data).resolve()) if isinstance(data, (str, Path)) else None, "fingerprint": dataset.fingerprint(), "dropped": [],
+            "environment": _environment(), "recipe": recipe.model_dump(mode="json"),
+        })  # fmt: skip
+
+    def _announce(self, run: RunFolder, recipe: Recipe, parts: dict[str, Dataset], net: Any, device: torch.device, why: str, batch: int) -> None:
+        counts = ", ".join(f"{name} {len(part)}" for name, part in parts.items() if len(part))
+        say(f"{recipe.task}: {counts} samples of {parts['train'].name} ({parts['train'].format})")
+        for note in parts["train"].notes:
+            say(f"  {note}")
+        parameters = sum(p.numel() for p in net.parameters())
+        height, width = recipe.imgsz if isinstance(recipe.imgsz, (list, tuple)) else (recipe.imgsz, recipe.imgsz)
+        say(f"net {recipe.net}, {parameters / 1e6:.2f} M parameters, input {height}×{width} ({recipe.fit}), {device}, {recipe.precision} ({why})")
+        if batch != min(recipe.batch, len(parts["train"])):
+            say(f"batches of {batch} instead of {recipe.batch}: the same number of steps, all of one size")
+        say(f"run folder {run.path}")
+
+    @staticmethod
+    def _announce_resume(found: bool, loop: Loop) -> None:
+        at = loop.position
+        say(f"resumed at epoch {at.epoch + 1}, batch {at.batch}, step {at.step}" if found else "no checkpoint yet: starting from the beginning")
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    def _finish(self, run: RunFolder, model: Model, task: Task, parts: dict[str, Dataset], loaders: dict[str, Loader], device: torch.device, position: Any, recipe: Recipe) -> None:
+        """Score the last epoch's model, write the report, tell where things are."""
+        rows = read_rows(run.path / "metrics.jsonl")
+        settings: dict[str, Any] = {}
+        if "val" in loaders and not model.card.label_space.exclusive:
+            settings["thresholds"] = self._thresholds(model, parts["val"], loaders["val"], device)
+        numbers = dict(model.card.numbers)
+        about = {
+            "model": str(run.last), "task": recipe.task, "net": recipe.net, "data": parts["train"].name, "fingerprint": model.card.data["fingerprint"],
+            "epochs": position.epoch, "training_seconds": round(position.seconds, 1), "best_epoch": position.best_epoch,
+            f"best_val_{task.primary}": position.best, "dropped": self.dropped, "recipe": recipe.model_dump(mode="json"), **_environment(),
+        }  # fmt: skip
+        report = None
+        for name in ("val", "test"):
+            if name not in loaders:
+                continue
+            scored = evaluate.score(model.net, parts[name], loaders[name], task, device=device, settings=settings, intervals=INTERVALS, figures=True, title=f"scoring {name}")
+            numbers[name] = scored.evaluation.numbers
+            report = evaluate.report_of("train", scored, {**about, "split": name}, sections=self._curves(rows, run, task))
+            say(f"last epoch on {name}: " + _line(report, task))
+        numbers.pop("epoch", None)
+        update: dict[str, Any] = {"numbers": numbers}
+        if settings:
+            update["thresholds"] = [float(value) for value in settings["thresholds"]]
+        model.card = model.card.model_copy(update=update)
+        if report is None:
+            report = Report("train", {"train_loss": rows[-1]["train/loss"] if rows else None}, about, {}, {}, self._curves(rows, run, task))
+        report.save(run.path / "report.json")
+        report.html(run.path / "report.html")
+        model.reports = {"train.json": (run.path / "report.json").read_bytes()}
+        model.save(run.last)
+        if not run.best.exists():
+            model.save(run.best)
+        if rows:
+            curves_png(rows, run.path / "results.png")
+        if position.best is not None:
+            say(f"best epoch {position.best_epoch} of {position.epoch}: {task.primary} {position.best:.4f} on val")
+        run.status(state="done", epoch=position.epoch, step=position.step, seconds=round(position.seconds, 1), numbers=report.numbers)
+        say(f"model {run.last}\nreport {run.path / 'report.html'}\nnext: vidi predict {run.last} PICTURES")
+
+    def _thresholds(self, model: Model, dataset: Dataset, loader: Loader, device: torch.device) -> np.ndarray:
+        from vidi.engine.infer import infer
+
+        labels = infer(model.net, loader, len(dataset), device=device, title="thresholds").labels
+        return best_thresholds(Classification.stack(labels), Classification.stack(dataset.labels))
+
+    @staticmethod
+    def _curves(rows: list[dict[str, Any]], run: RunFolder, task: Task) -> list[dict[str, Any]]:
+        """Figures of the run: losses, the primary number, gradients."""
+        figures = []
+        for title, keys in (("Loss", ("train/loss", "val/loss")), (task.primary, (f"val/{task.primary}",)), ("Learning rate", ("lr",))):
+            series = [{"name": key, "x": [row["epoch"] for row in rows if row.get(key) is not None], "y": [row[key] for row in rows if row.get(key) is not None]} for key in keys]
+            series = [one for one in series if one["x"]]
+            if series:
+                figures.append({"kind": "lines", "title": title, "xlabel": "epoch", "ylabel": title.lower(), "series": series})
+        layers = gradients.figure(gradients.read(run.path / "gradients.jsonl"))
+        return figures + ([layers] if layers else [])
+
+
+def _order(dataset: Dataset, recipe: Recipe):
+    """Epoch → order of training samples."""
+    count = len(dataset)
+    if recipe.balance == "none":
+        return lambda epoch: shuffled(count, recipe.seed, epoch)
+    classes = np.array([getattr(label, "top", 0) for label in dataset.labels])
+    return lambda epoch: balanced(classes, recipe.balance, recipe.seed, epoch)
+
+
+def _environment() -> dict[str, Any]:
+    return {"vidi": vidi.__version__, "torch": torch.__version__, "python": platform.python_version(), "threads": torch.get_num_threads()}
+
+
+def _line(report: Report, task: Task) -> str:
+    parts = []
+    for key, value in report.numbers.items():
+        if value is None or "_" in key and key.startswith(("mae_", "rmse_", "r2_")):
+            continue
+        low_high = report.intervals.get(key)
+        shown = f"{key} {value:.4f}"
+        if key == task.primary and low_high:
+            shown += f" ({low_high[0]:.4f}–{low_high[1]:.4f}, n={report.n.get(key, '?')})"
+        parts.append(shown)
+    return " · ".join(parts[:8])

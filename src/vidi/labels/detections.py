@@ -1,0 +1,213 @@
+"""Boxes with classes and, where a task has them, masks, tracks, texts and crowd flags."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vidi.labels._draw import canvas, class_color, font_for, name_of, tag
+from vidi.labels.base import Label, normalized, to_array, to_list
+from vidi.ops.boxes import area, clip_boxes, fuse_boxes, greedy_pairs, iou_matrix, warp_boxes
+from vidi.ops.edit_distance import similarity
+from vidi.ops.runs import counts_to_mask, mask_to_counts
+from vidi.ops.sampling import warp_nearest
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Detections(Label):
+    """N things found in, or marked on, one picture; N may be 0.
+
+    Indexing filters all fields together: ``found[found.scores > 0.5]``.
+
+    Args:
+        boxes: (N, 4) float32, x1, y1, x2, y2 in pixels.
+        scores: (N,) float32 in 0..1; ones when not given.
+        classes: (N,) int64; zeros when not given.
+        masks: (N, H, W) bool in the picture's pixels, or None.
+        tracks: (N,) int64 identities through a video, or None.
+        texts: N strings that were read, or None.
+        crowd: (N,) bool, regions that stand for many things and are not counted as misses, or None.
+
+    Raises:
+        ValueError: a field's shape does not fit.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray | None = None
+    classes: np.ndarray | None = None
+    masks: np.ndarray | None = None
+    tracks: np.ndarray | None = None
+    texts: tuple[str, ...] | None = None
+    crowd: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        boxes = np.asarray(self.boxes, dtype=np.float32)
+        boxes = boxes.reshape(0, 4) if boxes.size == 0 else boxes
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError(f"boxes: expected shape (N, 4), got {boxes.shape}")
+        count = len(boxes)
+        fields: dict[str, Any] = {
+            "boxes": boxes,
+            "scores": np.ones(count, np.float32) if self.scores is None else np.asarray(self.scores, dtype=np.float32),
+            "classes": np.zeros(count, np.int64) if self.classes is None else np.asarray(self.classes, dtype=np.int64),
+            "masks": None if self.masks is None else np.asarray(self.masks, dtype=bool),
+            "tracks": None if self.tracks is None else np.asarray(self.tracks, dtype=np.int64),
+            "texts": None if self.texts is None else tuple(unicodedata.normalize("NFC", text) for text in self.texts),
+            "crowd": None if self.crowd is None else np.asarray(self.crowd, dtype=bool),
+        }
+        for name in ("scores", "classes", "tracks", "crowd"):
+            if fields[name] is not None and fields[name].shape != (count,):
+                raise ValueError(f"{name}: expected shape ({count},), got {fields[name].shape}")
+        if fields["masks"] is not None and (fields["masks"].ndim != 3 or len(fields["masks"]) != count):
+            raise ValueError(f"masks: expected shape ({count}, H, W), got {fields['masks'].shape}")
+        if fields["texts"] is not None and len(fields["texts"]) != count:
+            raise ValueError(f"texts: expected {count} strings, got {len(fields['texts'])}")
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """Nothing found."""
+        return cls(np.zeros((0, 4), np.float32))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, index: Any) -> Detections:
+        """The things chosen by a boolean mask, a slice, indices, or one index."""
+        chosen = np.atleast_1d(np.arange(len(self))[index])
+        optional = {name: getattr(self, name) for name in ("masks", "tracks", "crowd")}
+        return Detections(
+            self.boxes[chosen], self.scores[chosen], self.classes[chosen],
+            texts=None if self.texts is None else tuple(self.texts[i] for i in chosen),
+            **{name: None if value is None else value[chosen] for name, value in optional.items()},
+        )  # fmt: skip
+
+    @classmethod
+    def concatenate(cls, labels: Sequence[Detections]) -> Detections:
+        """All things of several labels, unmerged. A field that any of them lacks is dropped, except crowd (False there)."""
+        if not labels:
+            return cls.empty()
+
+        def joined(name: str) -> np.ndarray | None:
+            values = [getattr(label, name) for label in labels]
+            return None if any(value is None for value in values) else np.concatenate(values)
+
+        crowds = [np.zeros(len(label), bool) if label.crowd is None else label.crowd for label in labels]
+        texts = None if any(label.texts is None for label in labels) else tuple(text for label in labels for text in label.texts or ())
+        return cls(
+            joined("boxes"), joined("scores"), joined("classes"), joined("masks"), joined("tracks"), texts,
+            np.concatenate(crowds) if any(label.crowd is not None for label in labels) else None,
+        )  # fmt: skip
+
+    def warp(self, matrix: np.ndarray, size: tuple[int, int]) -> Detections:
+        """Boxes become the upright boxes around their moved corners, clipped to the canvas; masks are sampled by nearest pixel.
+
+        A thing whose box has no area left on the canvas is removed.
+        """
+        boxes = clip_boxes(warp_boxes(self.boxes, matrix), size)
+        kept = np.flatnonzero(area(boxes) > 0)
+        left = self[kept]
+        masks = None if left.masks is None else warp_nearest(left.masks, matrix, size, False)
+        return Detections(boxes[kept], left.scores, left.classes, masks, left.tracks, left.texts, left.crowd)
+
+    def agreement(self, other: Detections) -> float:
+        """Twice the overlap of one-to-one matched things of equal class, over the number of things in both.
+
+        Overlap is the IoU of masks where both have them, otherwise of boxes, times the texts' similarity where both have
+        texts. 1.0 when both are empty, 0.0 when only one is.
+        """
+        if len(self) + len(other) == 0:
+            return 1.0
+        overlap = self._overlap(other) * (self.classes[:, None] == other.classes[None])
+        total = 0.0
+        for row, column in greedy_pairs(overlap):
+            same = 1.0 if self.texts is None or other.texts is None else similarity(self.texts[row], other.texts[column])
+            total += overlap[row, column] * same
+        return float(2 * total / (len(self) + len(other)))
+
+    def _overlap(self, other: Detections) -> np.ndarray:
+        """(N, M) IoU."""
+        if self.masks is None or other.masks is None or self.masks.shape[1:] != other.masks.shape[1:]:
+            return iou_matrix(self.boxes, other.boxes)
+        a, b = (label.masks.reshape(len(label), -1).astype(np.float32) for label in (self, other))
+        shared = a @ b.T
+        union = a.sum(1)[:, None] + b.sum(1)[None] - shared
+        return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+    @classmethod
+    def merge(cls, labels: Sequence[Detections], weights: Sequence[float] | None = None) -> Detections:
+        """Weighted boxes fusion at IoU 0.55 (`vidi.ops.boxes.fuse_boxes`).
+
+        A fused mask holds the pixels that at least half of its members (by weighted score) hold; track, text and crowd flag
+        are those of the member with the highest score.
+        """
+        if not labels:
+            raise ValueError("merge needs at least one label")
+        every = cls.concatenate(labels)
+        sources = np.repeat(np.arange(len(labels)), [len(label) for label in labels])
+        share = normalized(weights, len(labels))
+        boxes, scores, classes, groups = fuse_boxes(every.boxes, every.scores, every.classes, share, sources)
+        weighted = every.scores * share[sources]
+        leaders = np.array([group[weighted[group].argmax()] for group in groups], np.int64)
+        led, masks = every[leaders], None
+        if every.masks is not None:
+            masks = np.zeros((len(groups), *every.masks.shape[1:]), bool)
+            for place, group in enumerate(groups):
+                part = np.maximum(weighted[group], 1e-12)
+                masks[place] = np.tensordot(part / part.sum(), every.masks[group], axes=1) >= 0.5 - 1e-9
+        return cls(boxes, np.clip(scores, 0, 1), classes, masks, led.tracks, led.texts, led.crowd)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Masks are COCO's uncompressed run lengths: ``{"size": [H, W], "counts": [[…], …]}``."""
+        values: dict[str, Any] = {"family": self.family}
+        values |= {name: to_list(getattr(self, name)) for name in ("boxes", "scores", "classes", "tracks", "crowd")}
+        values["texts"] = None if self.texts is None else list(self.texts)
+        values["masks"] = None
+        if self.masks is not None:
+            values["masks"] = {"size": list(self.masks.shape[1:]), "counts": [mask_to_counts(mask) for mask in self.masks]}
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Detections:
+        masks = values.get("masks")
+        if masks is not None:
+            size = tuple(masks["size"])
+            decoded = [counts_to_mask(counts, size) for counts in masks["counts"]]
+            masks = np.stack(decoded) if decoded else np.zeros((0, *size), bool)
+        texts = values.get("texts")
+        return cls(
+            np.asarray(to_array(values["boxes"])),
+            to_array(values.get("scores")),
+            to_array(values.get("classes"), np.int64),
+            masks,
+            to_array(values.get("tracks"), np.int64),
+            None if texts is None else tuple(texts),
+            to_array(values.get("crowd"), bool),
+        )
+
+    def draw(self, image: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
+        from PIL import ImageDraw
+
+        shaded = image.copy()
+        colors = [class_color(int(self.classes[i] if self.tracks is None else self.tracks[i])) for i in range(len(self))]
+        if self.masks is not None and self.masks.shape[1:] == image.shape[:2]:
+            for mask, color in zip(self.masks, colors):
+                shaded[mask] = (0.5 * shaded[mask] + 0.5 * np.array(color)).astype(np.uint8)
+        picture, factor = canvas(shaded)
+        pen, font = ImageDraw.Draw(picture), font_for(picture)
+        line = max(1, min(picture.size) // 200)
+        for i in np.argsort(self.scores, kind="stable"):
+            box = (self.boxes[i] * factor).tolist()
+            low, high = [max(-1e6, min(box[a], box[a + 2])) for a in (0, 1)], [min(1e6, max(box[a], box[a + 2])) for a in (0, 1)]
+            pen.rectangle((*low, *high), outline=colors[i], width=line)
+            words = [name_of(int(self.classes[i]), names)]
+            words += [] if self.tracks is None else [f"#{self.tracks[i]}"]
+            words += [] if self.texts is None else [self.texts[i]]
+            words += [] if self.scores[i] == 1 else [f"{self.scores[i]:.2f}"]
+            tag(pen, (low[0], low[1]), " ".join(words), colors[i], font, picture.size)
+        return np.asarray(picture)

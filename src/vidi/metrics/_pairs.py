@@ -1,0 +1,164 @@
+"""Truth and prediction brought together and checked, and the metrics that fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from vidi.core.discovery import load, member
+from vidi.core.space import Space
+from vidi.errors import ChoiceError, InputError
+from vidi.labels import FAMILIES, Label
+from vidi.metrics._arrays import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """What metrics are computed from: the samples whose truth is known.
+
+    Args:
+        truth: K labels.
+        predicted: K labels.
+        stacks: both as arrays (K, …), for families with labels of one size; None for others.
+        kept: (K,) places among all samples.
+        space: what the labels mean.
+    """
+
+    truth: list[Label]
+    predicted: list[Label]
+    stacks: tuple[np.ndarray, np.ndarray] | None
+    kept: np.ndarray
+    space: Space
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def of(self, metric: ModuleType) -> tuple[Any, Any]:
+        """Truth and prediction as the metric takes them: arrays, or lists where there are none or it asks for labels."""
+        if self.stacks is None or not getattr(metric, "STACKED", True):
+            return self.truth, self.predicted
+        return self.stacks
+
+    def informative(self) -> np.ndarray:
+        """Where at least a part of the truth is known, (K,) bool."""
+        if self.stacks is None:
+            return np.ones(len(self), bool)
+        return ~np.isnan(self.stacks[0]).reshape(len(self), -1).all(1) if self.stacks[0].size else np.zeros(len(self), bool)
+
+
+def pair(
+    truth: Sequence[Label | None], predicted: Sequence[Label], space: Space, ids: Sequence[str] | None = None
+) -> Pairs:
+    """Check labels and keep the samples whose truth is known.
+
+    Raises:
+        InputError: lengths, families or sizes differ, or a value is not finite; `at` is the sample's index, `file` its id.
+    """
+    if len(truth) != len(predicted):
+        raise InputError("expected one prediction for each sample", value=f"{len(predicted)} for {len(truth)}")
+    family = FAMILIES.get(space.family)
+    if family is None:
+        raise InputError("no such label family", value=space.family, fix=f"one of: {', '.join(FAMILIES)}")
+    kept = np.array([i for i, label in enumerate(truth) if label is not None], dtype=np.int64)
+    guesses = _finite(predicted, range(len(predicted)), family, space, ids, prediction=True)
+    answers = _finite([truth[i] for i in kept], kept, family, space, ids, prediction=False)
+    stacks = None if answers is None or guesses is None else (answers, guesses[kept])
+    return Pairs([truth[i] for i in kept], [predicted[i] for i in kept], stacks, kept, space)  # type: ignore[misc]
+
+
+def _finite(
+    labels: Sequence[Label | None],
+    places: Sequence[int] | np.ndarray,
+    family: type[Label],
+    space: Space,
+    ids: Sequence[str] | None,
+    prediction: bool,
+) -> np.ndarray | None:
+    """The labels' stack, if their family has one, after a check of every float they hold."""
+    what, allowed = ("a prediction", "finite") if prediction else ("a true label", "finite, or NaN where not known")
+
+    def refuse(i: int, rule: str, value: Any) -> InputError:
+        return InputError(rule, file=ids[places[i]] if ids else None, at=int(places[i]), value=value)
+
+    for i, label in enumerate(labels):
+        if not isinstance(label, family):
+            raise refuse(i, f"{what} must be a {family.__name__}", type(label).__name__)
+    stack = getattr(family, "stack", None)
+    if stack is None:
+        arrays = [_floats(label) for label in labels]
+        bad = [i for i, array in enumerate(arrays) if not _sound(array, prediction).all()]
+    else:
+        arrays = _stacked(labels, stack, len(space), what, refuse)
+        bad = np.flatnonzero(~_sound(arrays, prediction).reshape(len(arrays), -1).all(1)) if arrays.size else []
+    if len(bad):
+        value = arrays[bad[0]][~_sound(arrays[bad[0]], prediction)][0]
+        raise refuse(int(bad[0]), f"{what} must be {allowed}", value)
+    return None if stack is None else arrays
+
+
+def _stacked(labels: Sequence[Any], stack: Callable, size: int, what: str, refuse: Callable) -> np.ndarray:
+    """(K, size or what the labels have, …); K = 0 gives (0, size)."""
+    if not len(labels):
+        return np.zeros((0, size), np.float32)
+    try:
+        array = stack(labels)
+    except ValueError:
+        array = None
+    width = (size or array.shape[1]) if array is not None else size
+    if array is None or array.shape[1] != width:
+        shapes = [np.shape(stack([label])) for label in labels]
+        wrong = next(i for i, shape in enumerate(shapes) if shape[1:] != (width or shapes[0][1],))
+        raise refuse(wrong, f"{what} must have {width or shapes[0][1]} values", shapes[wrong][1])
+    return array
+
+
+def _floats(label: Any) -> np.ndarray:
+    """All floats in a label's arrays, flat."""
+    values = [getattr(label, field.name) for field in fields(label)] if is_dataclass(label) else []
+    found = [np.ravel(value) for value in values if isinstance(value, np.ndarray | float) and np.asarray(value).dtype.kind == "f"]
+    return np.concatenate(found) if found else np.zeros(0)
+
+
+def _sound(values: np.ndarray, prediction: bool) -> np.ndarray:
+    return np.isfinite(values) if prediction else ~np.isinf(values)
+
+
+def metrics_for(names: Sequence[str], space: Space) -> list[ModuleType]:
+    """The metrics of these names.
+
+    Raises:
+        ChoiceError: a name that nothing answers to, or a metric of other labels.
+    """
+    found = []
+    for name in dict.fromkeys(names):
+        module = load("metrics", name)
+        for needed in ("numbers", "FAMILIES", "HIGHER_IS_BETTER"):
+            member(module, needed, "metrics")
+        if not fits(module, space):
+            kinds = {True: "exclusive ", False: "independent ", None: ""}[getattr(module, "EXCLUSIVE", None)]
+            raise ChoiceError(
+                f"the metric is about {kinds}labels of {', '.join(sorted(module.FAMILIES))}", file="vidi/metrics", value=name
+            )
+        found.append(module)
+    return found
+
+
+def fits(metric: ModuleType, space: Space) -> bool:
+    """Whether a metric is about labels of this meaning."""
+    return space.family in metric.FAMILIES and getattr(metric, "EXCLUSIVE", None) in (None, space.exclusive)
+
+
+def computed(metric: ModuleType, pairs: Pairs, settings: Mapping[str, Any]) -> dict[str, float | None]:
+    """A metric's numbers; None where undefined."""
+    return {name: plain(value) for name, value in metric.numbers(*pairs.of(metric), pairs.space, settings).items()}
+
+
+def higher_is_better(metric: ModuleType, number: str) -> bool:
+    """The direction of a number, told by its name or the part before ``_<value>``."""
+    known = metric.HIGHER_IS_BETTER
+    best = max((key for key in known if number == key or number.startswith(f"{key}_")), key=len, default=None)
+    return True if best is None else known[best]

@@ -1,0 +1,81 @@
+"""One label per picture: normalize, backbone, pooling, dropout, head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vidi.core.discovery import load, member
+from vidi.core.kinds import Pixels
+from vidi.core.net import Net
+from vidi.core.space import Space
+from vidi.labels import Label
+from vidi.nets.blocks.backbone import Backbone
+from vidi.nets.blocks.normalize import Normalize
+from vidi.nets.blocks.pool import create_pool
+
+
+class Pooled(Net):
+    """A backbone's last map, pooled to one vector per picture, read by a head.
+
+    Args:
+        backbone: the feature extractor.
+        space: what the labels mean.
+        head: name of a head (``nets/heads``) or a path to one.
+        attention: name of an attention block inserted in the backbone, see `insert_attention`; None: none.
+        pool: name of a pooling, see `create_pool`.
+        dropout: share of the pooled features dropped in training, 0..1.
+        in_channels: channels of the pictures.
+        head_options: passed to the head.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        space: Space,
+        head: str,
+        *,
+        attention: str | None = None,
+        pool: str = "avg",
+        dropout: float = 0.0,
+        in_channels: int = 3,
+        head_options: Mapping[str, Any] | None = None,
+    ):
+        super().__init__()
+        self.space, self.inputs = space, {"image": Pixels(in_channels)}
+        fits = len(backbone.mean) == in_channels
+        self.normalize = Normalize(in_channels, backbone.mean if fits else None, backbone.std if fits else None)
+        self.backbone = backbone
+        if attention:
+            from vidi.nets.blocks.attention import insert_attention
+
+            insert_attention(backbone, attention)
+        self.pool, features = create_pool(pool, backbone.channels[-1])
+        self.dropout = nn.Dropout(dropout)
+        self.head = member(load("nets/heads", head), "head", "nets/heads")(features, space, **(head_options or {}))
+        self.kinds = dict(self.head.kinds) | {"features": "aux"}
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        features = self.pool(self.backbone(self.normalize(inputs["image"]))[-1])
+        return {"features": features, **self.head(self.dropout(features))}
+
+    def loss(self, raw: Mapping[str, Tensor], labels: Sequence[Label]) -> dict[str, Tensor]:
+        return self.head.loss(raw, labels)
+
+    def decode(self, raw: Mapping[str, Tensor]) -> list[Label]:
+        return self.head.decode(raw)
+
+    def stages(self) -> dict[str, nn.Module]:
+        return {"normalize": self.normalize, **self.backbone.stages(), "pool": self.pool, "head": self.head}
+
+    @torch.no_grad()
+    def prepare(self, inputs: Mapping[str, Tensor]) -> None:
+        """Fit the normalization to the pictures, then let the backbone look at them."""
+        self.normalize.fit(inputs["image"])
+        self.backbone.prepare(self.normalize(inputs["image"]))
+
+    def fit_labels(self, labels: Sequence[Label]) -> None:
+        self.head.fit_labels(labels)

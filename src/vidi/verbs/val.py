@@ -1,0 +1,77 @@
+"""Score a model on labeled data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vidi.core.dataset import Dataset
+    from vidi.model import Model
+    from vidi.report import Report
+
+
+def val(
+    model: str | Model,
+    data: str | Dataset,
+    *,
+    split: str | None = None,
+    thresholds: str | None = None,
+    batch: int = 64,
+    device: str = "auto",
+    intervals: int = 200,
+    gate: list[str] | None = None,
+    out: str | None = None,
+) -> Report:
+    """Score a model on labeled data; every number comes with its count and a bootstrap interval.
+
+    Args:
+        model: a .vidi file or a run folder.
+        data: labeled data in any format that training reads.
+        split: train, val or test; left out: test if there is one, else val, else everything.
+        thresholds: choose decision thresholds on this data first: f1, cost, recall=0.9 or precision=0.9; else the model's own are used.
+        batch: pictures per step.
+        device: auto, cpu, cuda, cuda:N or mps.
+        intervals: bootstrap resamples; 0 for none.
+        gate: rules such as `accuracy>=0.94` or `accuracy.low>=0.9`; a broken one makes the exit code 2.
+        out: folder for report.json and report.html.
+
+    Returns:
+        A report; `--json` prints its numbers.
+    """
+    from pathlib import Path
+
+    from vidi.core import discovery
+    from vidi.data import read
+    from vidi.engine import device as devices
+    from vidi.engine import evaluate
+    from vidi.model import load
+    from vidi.report.gate import gate as check
+
+    where = devices.choose(device)
+    loaded = load(model, device=str(where))
+    task = discovery.load("tasks", loaded.card.task).task
+    dataset = evaluate.align(read(data, task=task), loaded.net)
+    evaluate.check_space(loaded.net, dataset)
+    chosen = split or next((name for name in ("test", "val") if dataset.splits.get(name)), None)
+    dataset = dataset.split(chosen) if chosen else dataset
+    evaluate.check_space(loaded.net, dataset)
+    loader = evaluate.make_loader(dataset, loaded.preprocess, batch)
+    settings = evaluate.settings_of(loaded.card)
+    scored = evaluate.score(loaded.net, dataset, loader, task, device=where, settings=settings, intervals=intervals, figures=True, title="scoring")
+    if thresholds:
+        settings = evaluate.tuned(scored, thresholds)
+        scored = evaluate.rescore(scored, task, settings, intervals)
+    about = {
+        "model": str(model) if isinstance(model, (str, Path)) else "model", "task": loaded.card.task, "data": dataset.name, "split": chosen or "all",
+        "samples": len(dataset), "fingerprint": dataset.fingerprint(), "weights": loaded.card.weights_sha256[:16],
+        "higher_is_better": {task.primary: task.higher_is_better},
+        **({"thresholds": [round(float(value), 6) for value in settings["thresholds"]]} if settings else {}),
+    }  # fmt: skip
+    report = evaluate.report_of("val", scored, about)
+    failures = check(report, gate or [])
+    if failures:
+        report.about |= {"refused": True, "gate": failures}
+    if out:
+        report.save(Path(out) / "report.json")
+        report.html(Path(out) / "report.html")
+    return report
