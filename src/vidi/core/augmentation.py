@@ -29,10 +29,10 @@ class Augmentation:
     """Base class; every augmentation has the chance `p` of being applied to each sample.
 
     A geometric augmentation may have a setting `fill` for what was outside of the picture: ``reflect``, ``border``,
-    ``zeros`` or a gray level 0..1.
+    ``zeros`` or a gray level 0..1. Settings `low` and `high` are the ends of a range.
 
     Raises:
-        RecipeError: a setting is out of its range.
+        RecipeError: a setting is out of its range, or `low` above `high`.
     """
 
     p: float = setting(1.0, 0, 1)
@@ -48,6 +48,9 @@ class Augmentation:
                 if isinstance(part, (int, float)) and ((low is not None and not part >= low) or (high is not None and not part <= high)):
                     limits = f"{'' if low is None else low}..{'' if high is None else high}"
                     raise RecipeError("setting out of range", at=f"{type(self).__name__}.{field.name}", value=value, fix=f"in {limits}")
+        low, high = getattr(self, "low", 0), getattr(self, "high", float("inf"))
+        if low > high:
+            raise RecipeError("low is above high", at=f"{type(self).__name__}.low", value=low, fix=f"at most {high}")
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor | None:
         """(B, 3, 3) float32, old x, y → new x, y in pixels of a picture of (height, width); None: pixels stay in place."""

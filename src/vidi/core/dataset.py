@@ -94,6 +94,21 @@ class Dataset:
     def labels(self) -> list[Label | None]:
         return [sample.label for sample in self.samples]
 
+    def summary(self) -> dict[str, Any]:
+        """Plain JSON values about the data set: kind, numbers, about."""
+        numbers = {"samples": len(self), **{name or "unassigned": count for name, count in self.splits.items()}}
+        names = list(self.space.names) if self.space else []
+        labels = {sample.id: sample.label.to_dict() for sample in self.samples if sample.label is not None} if len(self) <= 1000 else None
+        about = {"name": self.name, "format": self.format, "names": names, "notes": self.notes, "labels": labels}
+        return {"kind": "dataset", "numbers": numbers, "about": about}
+
+    def text(self, most: int = 20) -> str:
+        """The first samples with their labels in words, then the notes."""
+        names = self.space.names if self.space else ()
+        lines = [f"{sample.id}: {sample.label.words(names) if sample.label is not None else '?'}" for sample in self.samples[:most]]
+        more = [f"… {len(self) - most} more"] if len(self) > most else []
+        return "\n".join([*lines, *more, *self.notes])
+
     def fingerprint(self) -> str:
         """16 hex digits over ids, splits, labels and the files' sizes and times; changes when the data changes."""
         digest = hashlib.sha256()

@@ -6,7 +6,9 @@ import contextlib
 import errno
 import io
 import json
+import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -38,7 +40,7 @@ def atomic_write(path: Path, mode: str = "wb", encoding: str | None = None) -> I
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
         temporary = None
         sync_folder(path.parent)
@@ -50,10 +52,13 @@ def atomic_write(path: Path, mode: str = "wb", encoding: str | None = None) -> I
                 os.unlink(temporary)
 
 
-def _umask() -> int:
+def _read_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+_UMASK = _read_umask()  # once, at import: reading it sets it for a moment, which threads writing files would notice
 
 
 def sync_folder(folder: Path) -> None:
@@ -115,18 +120,27 @@ def parse_json(text: str | bytes, file: Any = None, limit: int = 1 << 30) -> Any
     def refuse(constant: str) -> Any:
         raise InputError("not a JSON number", file=file, value=constant, fix="use null for what is unknown")
 
+    def finite(digits: str) -> float:
+        value = float(digits)
+        return value if math.isfinite(value) else refuse(digits)
+
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        return json.loads(text, object_pairs_hook=unique, parse_constant=refuse, parse_float=finite)
     except json.JSONDecodeError as error:
         raise InputError(f"not JSON: {error.msg}", file=file, at=f"line {error.lineno} column {error.colno}") from None
     except UnicodeDecodeError:
         raise InputError("not JSON: not UTF-8 text", file=file) from None
+    except ValueError as error:
+        raise InputError(f"not JSON: {error}", file=file) from None
     except RecursionError:
         raise InputError("JSON nested too deeply", file=file, fix="at most about 1000 levels") from None
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML without duplicate keys, aliases or surprising booleans (``no`` is text), and with ``1e-3`` a number."""
+    """Safe YAML without duplicate keys or aliases, and with plain values as in YAML 1.2.
+
+    ``no`` and ``007`` are text (not False and 7), ``1:30`` is text (not 90), ``1e-3`` is a number.
+    """
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.events.AliasEvent):
@@ -146,26 +160,36 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_PLAIN = ("bool", "timestamp", "int", "float", "merge", "value")
 _StrictLoader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")]
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in _PLAIN]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", __import__("re").compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", __import__("re").compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
+for _kind, _pattern, _letters in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+.0123456789"),
+):
+    _StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), list(_letters))
 
 
-def parse_yaml(text: str, file: Any = None) -> Any:
-    """YAML of plain values only: no tags that build objects, aliases or duplicate keys; ``yes`` and ``no`` stay text.
+class _TextLoader(_StrictLoader):
+    """The same, with every plain value left as the text that stands there."""
+
+    yaml_implicit_resolvers: dict = {}
+
+
+def parse_yaml(text: str, file: Any = None, *, as_text: bool = False) -> Any:
+    """YAML of plain values only: no tags that build objects, aliases or duplicate keys; ``yes``, ``no`` and ``007`` stay text.
+
+    Args:
+        as_text: leave every value as the text that stands there (class names such as ``1.10``, ``true`` or ``null``).
 
     Raises:
         InputError: with the line and column.
     """
     try:
-        return yaml.load(io.StringIO(text), Loader=_StrictLoader)  # noqa: S506  (a SafeLoader)
+        return yaml.load(io.StringIO(text), Loader=_TextLoader if as_text else _StrictLoader)  # both are SafeLoaders
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise InputError(
@@ -223,8 +247,8 @@ def safe_path(root: Path, name: str, file: Any = None, at: Any = None) -> Path:
     base = Path(os.path.realpath(root))
     try:
         full = Path(os.path.realpath(base / name, strict=True))
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or "links in a circle"
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or ("not a file name" if isinstance(error, ValueError) else "links in a circle")
         raise refuse(f"cannot be opened: {reason}") from None
     if not full.is_relative_to(base):
         raise refuse("leads outside the data's folder")
@@ -233,9 +257,23 @@ def safe_path(root: Path, name: str, file: Any = None, at: Any = None) -> Path:
     return base / name
 
 
+_FORMULA = frozenset("=+-@\t\r\n\0＝＋－＠")
+
+
 def csv_safe(text: str) -> str:
-    """Text that a spreadsheet will not run as a formula (OWASP ASVS 1.2.10)."""
-    return "'" + text if text and text[0] in "=+-@\t\r" and not _is_number(text) else text
+    """Text that a spreadsheet will not run as a formula: guarded by a quote in front (OWASP ASVS 1.2.10). Numbers stay."""
+    return "'" + text if _runs(text) else text
+
+
+def csv_plain(text: str) -> str:
+    """The inverse of `csv_safe`."""
+    return text[1:] if text[:1] == "'" and _runs(text[1:]) else text
+
+
+def _runs(text: str) -> bool:
+    """Whether text, quotes in front aside, begins as formulas do and is no number."""
+    bare = text.lstrip("'")
+    return bare[:1] in _FORMULA and bare != "" and not (bare == text and _is_number(text))
 
 
 def _is_number(text: str) -> bool:

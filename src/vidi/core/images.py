@@ -13,7 +13,10 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import struct
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +34,16 @@ FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM")
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 29
 
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what Pillow warns of is refused by rule or harmless; see also `_quietly`
+
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"BM", "BMP"), (b"GIF8", "GIF"), (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"), (b"%!PS", "PostScript"), (b"%PDF", "PDF"), (b"PK\3\4", "ZIP"), (b"\x1f\x8b", "gzip"),
-    (b"<svg", "SVG"), (b"<?xml", "XML or SVG"), (b"<!DOCTYPE", "HTML"), (b"<html", "HTML"), (b"{", "JSON or text"), (b"\x80", "pickle"),
+    (b"MM\0*", "TIFF"), (b"%!PS", "PostScript"), (b"\xc5\xd0\xd3\xc6", "PostScript"), (b"%PDF", "PDF"), (b"PK\3\4", "ZIP"),
+    (b"\x1f\x8b", "gzip"), (b"\xfd7zXZ", "xz"), (b"8BPS", "Photoshop"), (b"\xff\x0a", "JPEG XL"), (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"), (b"\x80", "pickle"),
+)  # fmt: skip
+_TEXT_SIGNATURES = (
+    (b"<svg", "SVG"), (b"<?xml", "XML or SVG"), (b"<!doctype", "HTML"), (b"<html", "HTML"), (b"{", "JSON or text"), (b"[", "JSON or text"),
 )  # fmt: skip
 
 
@@ -46,9 +55,15 @@ def detect(head: bytes) -> str:
         return "WEBP"
     if head[:1] == b"P" and head[1:2] in b"123456":
         return "PPM"
-    stripped = head.lstrip()
+    if head[4:8] == b"ftyp":
+        brand = head[8:12].decode("latin-1").strip()
+        return {"heic": "HEIC", "heix": "HEIC", "mif1": "HEIF", "avif": "AVIF"}.get(brand, "video or HEIF")
     for signature, name in _SIGNATURES:
-        if head.startswith(signature) or stripped.lower().startswith(signature.lower()):
+        if head.startswith(signature):
+            return name
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for signature, name in _TEXT_SIGNATURES:
+        if text.startswith(signature):
             return name
     return "text" if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head) else "unknown data"
 
@@ -62,10 +77,10 @@ def open_image(source: Path | bytes, *, name: Any = None, max_pixels: int = MAX_
     """
     name = name if name is not None else (source if isinstance(source, Path) else "<bytes>")
     data = source if isinstance(source, bytes) else read_bytes(source, name)
+    if len(data) > MAX_BYTES:
+        raise ResourceError("file larger than allowed", file=name, value=f"{len(data)} bytes", fix=f"at most {MAX_BYTES} bytes")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = _quietly(lambda: Image.open(io.BytesIO(data), formats=FORMATS))
     except UnidentifiedImageError:
         raise ImageError(
             "not a picture", file=name, value=detect(data[:64]), fix=f"one of {', '.join(sorted(set(FORMATS) - {'DIB'}))}"
@@ -76,7 +91,33 @@ def open_image(source: Path | bytes, *, name: Any = None, max_pixels: int = MAX_
         raise ImageError(f"unreadable header: {error}", file=name, value=detect(data[:64]), fix="export the picture again") from None
     if image.width * image.height > max_pixels:
         raise _too_large(name, f"{image.width}x{image.height}", max_pixels)
+    if min(image.size) < 1:
+        raise ImageError("a picture without pixels", file=name, value=f"{image.width}x{image.height}")
+    if _zip_behind(data):
+        raise ImageError("a ZIP archive hides behind the picture", file=name, value=f"{image.format} and ZIP", fix="export the picture again")
     return image
+
+
+def _quietly(function: Callable[[], Any]) -> Any:
+    """The function's result, with warnings off where they have been made errors.
+
+    The usual way is a filter set at import: `warnings.catch_warnings` is not safe in threads.
+    """
+    try:
+        return function()
+    except Warning:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function()
+
+
+def _zip_behind(data: bytes) -> bool:
+    """Whether a ZIP archive was appended: its directory's end record stands at the end and points to a directory inside."""
+    at = data.rfind(b"PK\5\6", max(0, len(data) - 65557))
+    if at < 0 or at + 22 > len(data):
+        return False
+    size, offset, comment = struct.unpack("<IIH", data[at + 12 : at + 22])
+    return at + 22 + comment == len(data) and size <= at and data[at - size : at - size + 4] == (b"PK\1\2" if size else data[at : at + 4])
 
 
 def _too_large(name: Any, value: str, limit: int) -> ResourceError:
@@ -101,6 +142,8 @@ def read_bytes(source: Path, name: Any = None) -> bytes:
             return file.read()
     except OSError as error:
         raise ImageError(f"cannot be opened: {os.strerror(error.errno or 0)}", file=name) from None
+    except ValueError:
+        raise ImageError("not a file name", file=name) from None
 
 
 def decode(source: Path | bytes | np.ndarray, *, at_least: tuple[int, int] | None = None, name: Any = None) -> np.ndarray:
@@ -123,34 +166,104 @@ def decode_sized(
     source: Path | bytes | np.ndarray, *, at_least: tuple[int, int] | None = None, name: Any = None
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Like `decode`, with the original's full upright (height, width)."""
+    return decode_boxed(source, at_least=at_least, name=name)[:2]
+
+
+def decode_boxed(
+    source: Path | bytes | np.ndarray, *, at_least: tuple[int, int] | None = None, name: Any = None
+) -> tuple[np.ndarray, tuple[int, int], tuple[float, float, float, float]]:
+    """Like `decode_sized`, with the box (x0, y0, x1, y1) that the original fills in the pixels.
+
+    A JPEG decoded at 1/8 of its size has a last row and column that the original fills only in part, unless its sides are
+    multiples of 8.
+    """
     if isinstance(source, np.ndarray):
         pixels = _from_array(source, name)
-        return pixels, pixels.shape[:2]
+        return pixels, pixels.shape[:2], _whole(pixels)
     name = name if name is not None else (source if isinstance(source, Path) else "<bytes>")
-    image = open_image(source, name=name)
-    try:
-        turn = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:
-        turn = 1
+    data = source if isinstance(source, bytes) else read_bytes(source, name)
+    return _quietly(lambda: _decode(data, at_least, name))
+
+
+def _whole(pixels: np.ndarray) -> tuple[float, float, float, float]:
+    return 0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0])
+
+
+def _decode(
+    data: bytes, at_least: tuple[int, int] | None, name: Any
+) -> tuple[np.ndarray, tuple[int, int], tuple[float, float, float, float]]:
+    image = open_image(data, name=name)
     width, height = image.size
-    swapped = turn in (5, 6, 7, 8)
-    upright = (width, height) if swapped else (height, width)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if at_least is not None and image.format in ("JPEG", "MPO"):
-                tall, wide = at_least[::-1] if swapped else at_least
-                image.draft(None, (max(1, wide), max(1, tall)))
-            image.seek(0)
-            image.load()
-            pixels = _upright(_to_rgb(image), turn)
-    except (OSError, SyntaxError, ValueError, IndexError, EOFError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise ImageError(f"corrupt or truncated: {error}", file=name, fix="replace or remove the picture") from None
-    except Image.DecompressionBombError:
-        raise _too_large(name, f"{width}x{height}", MAX_PIXELS) from None
+        turn = _orientation(image)
+        drafted = at_least is not None and image.format in ("JPEG", "MPO")
+        if drafted:
+            tall, wide = at_least[::-1] if turn in _SWAPPED else at_least
+            image.draft(None, (max(1, wide), max(1, tall)))
+        image.seek(0)
+        image.load()
+        if image.format == "TIFF":  # Pillow turns these itself while loading
+            turn, (width, height) = 1, image.size
+        pixels = _upright(_to_rgb(image), turn)
     except MemoryError:
         raise ResourceError("not enough memory to decode", file=name, value=f"{width}x{height}") from None
-    return pixels, upright
+    except Image.DecompressionBombError:
+        raise _too_large(name, f"{width}x{height}", MAX_PIXELS) from None
+    except Warning:
+        raise
+    except Exception as error:
+        raise _corrupt(error, name) from None
+    upright = (width, height) if turn in _SWAPPED else (height, width)
+    return pixels, upright, _filled(image.size, (width, height), turn) if drafted else _whole(pixels)
+
+
+_SWAPPED = (5, 6, 7, 8)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Warning:
+        raise
+    except Exception:
+        return 1
+    return turn if turn in range(1, 9) else 1
+
+
+def _filled(small: tuple[int, int], full: tuple[int, int], turn: int) -> tuple[float, float, float, float]:
+    """Where the original lies in pixels decoded at 1/scale and then turned; sizes are (width, height) as stored."""
+    scale = next((scale for scale in (1, 2, 4, 8) if all(-(-f // scale) == s for s, f in zip(small, full))), None)
+    (wide, tall), (w, h) = small, (full[0] / scale, full[1] / scale) if scale else small
+    if turn in _SWAPPED:
+        wide, tall, w, h = tall, wide, h, w
+    left = wide - w if turn in (2, 3, 6, 7) else 0.0
+    top = tall - h if turn in (3, 4, 7, 8) else 0.0
+    return left, top, left + w, top + h
+
+
+def from_pil(image: Image.Image, name: Any = None) -> np.ndarray:
+    """The pixels of an open Pillow image by the same rules, (H, W, 3) uint8.
+
+    Raises:
+        ImageError: corrupt or truncated.
+        ResourceError: too many pixels.
+    """
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(name, f"{image.width}x{image.height}", MAX_PIXELS)
+
+    def convert() -> np.ndarray:
+        image.load()
+        return np.ascontiguousarray(_upright(_to_rgb(image), _orientation(image)))
+
+    try:
+        return _quietly(convert)
+    except Exception as error:
+        raise _corrupt(error, name) from None
+
+
+def _corrupt(error: Exception, name: Any) -> ImageError:
+    reason = re.sub(r" at 0x[0-9a-f]+", "", str(error)) or type(error).__name__
+    return ImageError(f"corrupt or truncated: {reason}", file=name, fix="replace or remove the picture")
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
@@ -161,7 +274,7 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
     if mode == "F":
         values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=0.0)
         return _gray(np.rint(values.clip(0, 1) * 255))
-    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if image.has_transparency_data:
         layer = image.convert("RGBA")
         ground = Image.new("RGBA", layer.size, (255, 255, 255, 255))
         return np.asarray(Image.alpha_composite(ground, layer).convert("RGB"))
@@ -173,7 +286,7 @@ def _gray(values: np.ndarray) -> np.ndarray:
 
 
 def _upright(pixels: np.ndarray, turn: int) -> np.ndarray:
-    if turn in (5, 6, 7, 8):
+    if turn in _SWAPPED:
         pixels = pixels.transpose(1, 0, 2)
     if turn in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]

@@ -53,6 +53,7 @@ class Recipe(BaseModel):
     canvas: float = Field(1.0, ge=1, le=2, description="pictures are cached this much larger than `imgsz`, so that crops keep detail")
     balance: Literal["none", "sqrt", "equal"] = Field("none", description="draw samples by class: as they are, by square root, or equally")
     val: float = Field(0.2, ge=0, lt=1, description="share of training samples kept for validation where the data has none; 0: none")
+    test: float = Field(0.0, ge=0, lt=1, description="share of training samples kept for the final test where the data has none")
     val_every: int = Field(1, ge=1, description="epochs between validations")
     seed: int = Field(0, ge=0, description="seed of everything random")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")

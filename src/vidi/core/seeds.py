@@ -41,26 +41,26 @@ class Draw:
     Args:
         keys: (B,) int64, one per sample; see `sample_keys`.
         epoch: the running epoch, for what alternates between epochs.
-        fixed: (B,) int64, one per sample and the same in every epoch; None: `keys`.
+        indices: (B,) int64, the samples' places in their data set, for what is the same in every epoch; None: `keys`.
 
     Every call advances a counter, so two calls give different numbers. `child(name)` opens an independent stream.
     """
 
-    def __init__(self, keys: Tensor, *, epoch: int = 0, fixed: Tensor | None = None):
-        self.keys, self.epoch, self.fixed = keys, epoch, keys if fixed is None else fixed
+    def __init__(self, keys: Tensor, *, epoch: int = 0, indices: Tensor | None = None):
+        self.keys, self.epoch, self.indices = keys, epoch, keys if indices is None else indices.to(keys.device)
         self._calls = 0
 
     @classmethod
     def samples(cls, seed: int, epoch: int, indices: np.ndarray | Tensor, device: torch.device | str = "cpu") -> Draw:
         """The stream of one epoch for the samples at these places of their data set."""
-        return cls(sample_keys(seed, epoch, indices, device), epoch=epoch, fixed=sample_keys(seed, -1, indices, device))
+        return cls(sample_keys(seed, epoch, indices, device), epoch=epoch, indices=torch.as_tensor(indices))
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __getitem__(self, rows: Tensor) -> Draw:
         """The stream of some of the samples, chosen by a mask or by indices."""
-        part = Draw(self.keys[rows], epoch=self.epoch, fixed=self.fixed[rows])
+        part = Draw(self.keys[rows], epoch=self.epoch, indices=self.indices[rows])
         part._calls = self._calls
         return part
 
@@ -70,11 +70,10 @@ class Draw:
 
     def child(self, name: str) -> Draw:
         """An independent stream for the same samples, the same for the same name."""
-        key = _name_key(name)
-        return Draw(_mix(self.keys ^ key), epoch=self.epoch, fixed=_mix(self.fixed ^ key))
+        return Draw(_mix(self.keys ^ _name_key(name)), epoch=self.epoch, indices=self.indices)
 
     def to(self, device: torch.device | str) -> Draw:
-        moved = Draw(self.keys.to(device), epoch=self.epoch, fixed=self.fixed.to(device))
+        moved = Draw(self.keys.to(device), epoch=self.epoch, indices=self.indices)
         moved._calls = self._calls
         return moved
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from vidi.core.dataset import Dataset
 from vidi.core.space import Space
@@ -25,6 +25,7 @@ class Task:
         toy: makes a small labeled data set of n samples from a seed, for tests and demos.
         columns: how a table's label columns are read: ``class``, ``classes`` or ``numbers``; None: not from tables.
         meaning: one sentence for ``vidi list tasks``.
+        demo: the built-in sample set and recipe settings of ``vidi demo``; None: toy data and defaults.
     """
 
     family: str
@@ -38,7 +39,7 @@ class Task:
     higher_is_better: bool = True
     augment: tuple[str, ...] = ()
     columns: str | None = None
-    options: Mapping[str, object] = field(default_factory=dict)
+    demo: tuple[str, Mapping[str, object]] | None = None
 
     def fits(self, space: Space) -> bool:
         """Whether labels of this meaning belong to the task."""

@@ -17,10 +17,22 @@ PARTNERS = 8
 """So many earlier partners are kept per picture, within its split and likewise outside it."""
 
 CANDIDATE = 0.985
-"""Least correlation of near duplicates, at 8×8 to be looked at and at 16×16 to be called so."""
+"""Least correlation at 8×8 of pictures worth a closer look."""
 
 RADIUS = 10
 """Most differing bits of 63, where the search is by hash."""
+
+SAME = 0.0005
+"""Pictures whose correlation is within this of 1 are near duplicates in any data set."""
+
+NEARER = 0.08, 0.15
+"""Others must be nearer to each other, in one minus correlation, than this share of the distance to their tenth neighbor
+among `REFERENCES` others: so handwritten digits or mug shots, all alike, do not count as copies. The second holds for pictures
+of different size."""
+
+REFERENCES = 2000
+GAP = 0.75
+"""Largest difference anywhere in the small pictures, in standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +61,19 @@ def find_near(looks: Looks, workers: int) -> Near:
     rows = _representatives(looks)
     split = np.unique(looks.splits, return_inverse=True)[1][rows] if len(rows) else np.zeros(0, np.int64)
     exhaustive = len(rows) <= EXHAUSTIVE
-    partners = np.zeros((len(rows), 2), np.int16)
+    judge, partners = _Judge(looks, rows), np.zeros((len(rows), 2), np.int16)
     kept = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, bool))]
     for flipped, i, j in _proposals(looks, rows, exhaustive, workers):
         other = (split[i] != split[j]).astype(np.int64)
-        few = _few_each(looks, rows, i, j, other, partners)
-        i, j, other = i[few], j[few], other[few]
-        same, score = _confirm(looks, rows[i], rows[j], flipped)
-        np.add.at(partners, (j[same], other[same]), 1)
-        kept.append((rows[i[same]], rows[j[same]], score[same], np.full(int(same.sum()), flipped)))
+        few = np.flatnonzero(partners[j, other] < PARTNERS)
+        few = few[judge.same_color(rows[i[few]], rows[j[few]])]
+        few = few[_rank(i[few], j[few], other[few]) < 4 * PARTNERS]
+        same, score = judge.alike(rows[i[few]], rows[j[few]], flipped)
+        few, score = few[same], score[same]
+        fresh = _rank(i[few], j[few], other[few]) < PARTNERS
+        i, j, other, score = i[few][fresh], j[few][fresh], other[few][fresh], score[fresh]
+        np.add.at(partners, (j, other), 1)
+        kept.append((rows[i], rows[j], score, np.full(len(i), flipped)))
     first, second, score, mirror = (np.concatenate(part) for part in zip(*kept))
     _, unique = np.unique(second * len(looks.dataset) + first, return_index=True)
     return Near(first[unique], second[unique], score[unique], mirror[unique], exhaustive)
@@ -95,42 +111,64 @@ def _proposals(looks: Looks, rows: np.ndarray, exhaustive: bool, workers: int) -
                 yield flipped, i, j
 
 
-def _few_each(looks: Looks, rows: np.ndarray, i: np.ndarray, j: np.ndarray, other: np.ndarray, partners: np.ndarray) -> np.ndarray:
-    """Which of the proposed pairs to confirm: equal in color, not of the very same pixels, and few for each later picture (a
-    film of a still scene would otherwise give billions)."""
-    at = np.flatnonzero(partners[j, other] < PARTNERS)
-    at = at[(np.abs(looks.color[rows[i[at]]] - looks.color[rows[j[at]]]) <= 12).all(1)]
-    at = at[[looks.pixels[a] != looks.pixels[b] for a, b in zip(rows[i[at]], rows[j[at]])]] if len(at) < 1 << 20 else at
-    order = np.lexsort((i[at], other[at], j[at]))
-    at = at[order]
-    key = j[at] * 2 + other[at]
+def _rank(i: np.ndarray, j: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Place of each pair among those of the same later picture and kind, by the earlier one. A film of a still scene would give
+    billions of pairs; a few each are enough."""
+    order = np.lexsort((i, other, j))
+    key = j[order] * 2 + other[order]
     starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]]) if len(key) else np.zeros(0, np.int64)
-    rank = np.arange(len(key)) - np.repeat(starts, np.diff(np.r_[starts, len(key)]))
-    return np.sort(at[rank < 4 * PARTNERS])
+    rank = np.zeros(len(key), np.int64)
+    rank[order] = np.arange(len(key)) - np.repeat(starts, np.diff(np.r_[starts, len(key)]))
+    return rank
 
 
-def _confirm(looks: Looks, a: np.ndarray, b: np.ndarray, flipped: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Whether pairs of rows are alike in every part and in contrast, and their correlation; in portions that fit the memory."""
-    same, score = np.zeros(len(a), bool), np.zeros(len(a), np.float32)
-    for start in range(0, len(a), 1 << 14):
-        part = slice(start, start + (1 << 14))
-        same[part], score[part] = _alike(looks, a[part], b[part], flipped)
-    return same, score
+class _Judge:
+    """Decides whether two pictures are copies, by their thumbs and by how alike pictures of this data set are anyway."""
 
+    def __init__(self, looks: Looks, rows: np.ndarray):
+        self.looks = looks
+        self.references = rows[np.linspace(0, len(rows) - 1, min(len(rows), REFERENCES)).astype(np.int64)]
+        self.others = hashing.standardized(looks.thumb[self.references])
+        self.ground = np.full(len(looks.dataset), np.nan, np.float32)
 
-def _alike(looks: Looks, a: np.ndarray, b: np.ndarray, flipped: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Correlation and largest difference, in standard deviations, must both say yes: different digits correlate well, but
-    differ much at some point. A resized copy is given more room; one of few pixels is compared at 8×8."""
-    first, second = looks.thumb[a], looks.thumb[b]
-    second = second[:, :, ::-1] if flipped else second
-    spreads = first.std((1, 2)), second.std((1, 2))
-    contrast = np.abs(spreads[0] - spreads[1]) <= 0.15 * np.maximum(*spreads) + 1
-    scores, gaps = [], []
-    for shape in (np.asarray, _pooled):
-        x, y = hashing.standardized(shape(first)), hashing.standardized(shape(second))
-        scores.append((x * y).mean(1))
-        gaps.append(np.abs(x - y).max(1))
-    resized = (looks.size[a] != looks.size[b]).any(1)
-    coarse = resized & (np.minimum(looks.size[a], looks.size[b]).min(1) < 2 * THUMB)
-    score, gap = np.where(coarse, scores[1], scores[0]), np.where(coarse, gaps[1], gaps[0])
-    return contrast & (score >= CANDIDATE) & (gap <= np.where(resized & ~coarse, 0.75, 0.5)), score.astype(np.float32)
+    def same_color(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return (np.abs(self.looks.color[a] - self.looks.color[b]) <= 12).all(1)
+
+    def alike(self, a: np.ndarray, b: np.ndarray, flipped: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Whether pairs of rows are copies, and their correlation; in portions that fit the memory."""
+        same, score = np.zeros(len(a), bool), np.zeros(len(a), np.float32)
+        for start in range(0, len(a), 1 << 14):
+            part = slice(start, start + (1 << 14))
+            same[part], score[part] = self._alike(a[part], b[part], flipped)
+        return same, score
+
+    def _alike(self, a: np.ndarray, b: np.ndarray, flipped: bool) -> tuple[np.ndarray, np.ndarray]:
+        thumb, size = self.looks.thumb, self.looks.size
+        resized = (size[a] != size[b]).any(1)
+        coarse = resized & (np.minimum(size[a], size[b]).min(1) < 2 * THUMB)  # too few pixels for a comparison at 16×16
+        score, gap = np.zeros(len(a), np.float32), np.zeros(len(a), np.float32)
+        for part, shape in ((~coarse, np.asarray), (coarse, _pooled)):
+            first, second = shape(thumb[a[part]]), shape(thumb[b[part]])
+            x, y = hashing.standardized(first), hashing.standardized(second[:, :, ::-1] if flipped else second)
+            score[part] = np.einsum("ij,ij->i", x, y) / max(1, x.shape[1])
+            gap[part] = np.abs(x - y).max(1, initial=0)
+        same = (gap <= GAP) & (score >= CANDIDATE)
+        at = np.flatnonzero(same & (score < 1 - SAME))
+        ground = np.minimum(self._ground(a[at]), self._ground(b[at]))
+        same[at] = 1 - score[at] <= ground * np.where(resized[at], NEARER[1], NEARER[0])
+        return same & self._same_contrast(a, b), score
+
+    def _same_contrast(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        first, second = (self.looks.thumb[rows].std((1, 2)) for rows in (a, b))
+        return np.abs(first - second) <= 0.15 * np.maximum(first, second) + 1
+
+    def _ground(self, rows: np.ndarray) -> np.ndarray:
+        """Distance of each picture to its tenth neighbor among the references; a guess where there are too few of them."""
+        if len(self.references) < 20:
+            return np.full(len(rows), 0.1, np.float32)
+        for start in range(0, len(new := np.unique(rows[np.isnan(self.ground[rows])])), 2048):
+            part = new[start : start + 2048]
+            distance = 1 - hashing.standardized(self.looks.thumb[part]) @ self.others.T / THUMB**2
+            distance[part[:, None] == self.references] = 2
+            self.ground[part] = np.partition(distance, 9, axis=1)[:, 9]
+        return self.ground[rows]

@@ -145,19 +145,14 @@ class PixelStore:
         if self.kind == "none":
             return self._request_fresh(indices)
         missing = np.unique(indices[self._state[indices] < _READY])
-        futures: dict[Future, None] = {}
-        if len(missing):
-            with self._lock:
-                start = []
-                for index in missing.tolist():
-                    if index in self._flying:
-                        futures[self._flying[index]] = None
-                    elif self._state[index] < _READY:
-                        start.append(index)
-                for chunk in self._chunks(np.array(start, np.int64)):
-                    future = self._pool.submit(self._land, chunk)
-                    futures[future] = None
-                    self._flying.update(dict.fromkeys(chunk.tolist(), future))
+        with self._lock:
+            flying = {index: self._flying[index] for index in missing.tolist() if index in self._flying}
+            start = [index for index in missing.tolist() if index not in flying and self._state[index] < _READY]
+            for chunk in self._chunks(np.array(start, np.int64)):
+                future = self._pool.submit(self._land, chunk)
+                flying.update(dict.fromkeys(chunk.tolist(), future))
+            self._flying.update(flying)
+        futures = dict.fromkeys(flying[index] for index in sorted(flying))  # the first error is that of the first sample
         return Pending(self, indices, list(futures), None, None)
 
     def fill(self) -> None:
@@ -291,7 +286,8 @@ class PixelStore:
             mine = np.array([_channels(samples[i].inputs["image"]) == channels for i in chunk.tolist()])
             if not mine.any():
                 continue
-            stacked = np.stack([samples[i].inputs["image"] for i in chunk[mine].tolist()]).reshape(-1, *self._shape[1:3], channels)
+            shape = (*self._shape[1:3], channels)
+            stacked = np.stack([samples[i].inputs["image"].reshape(shape) for i in chunk[mine].tolist()])
             if rows is not None:
                 rows[places[mine]] = stacked
                 self._sizes[chunk[mine]] = self._shape[1:3]

@@ -104,7 +104,7 @@ def split(dataset: Dataset, recipe: Recipe) -> Dataset:
         say(f"{len(dataset) - len(labeled)} samples have no label and are left out of training")
     if not len(labeled):
         raise DataError("no sample has a label", file=dataset.root, fix="see `vidi doctor`")
-    done = assign(labeled, val=recipe.val, seed=recipe.seed)
+    done = assign(labeled, val=recipe.val, test=recipe.test, seed=recipe.seed)
     if not done.splits.get("train"):
         raise DataError("no training samples", file=dataset.root, value=done.splits, fix="a `train` folder or split")
     return done

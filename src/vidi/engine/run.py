@@ -14,6 +14,13 @@ from vidi.core.files import read_json, read_yaml, remove_orphans, write_json, wr
 from vidi.errors import InputError, ResourceError
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes every value out, so that the strict reader meets no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 class RunFolder:
     """One training run's folder.
 
@@ -107,7 +114,7 @@ class RunFolder:
                 path.unlink()
 
     def save_args(self, values: dict[str, Any]) -> None:
-        write_text(self.path / "args.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+        write_text(self.path / "args.yaml", yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
     def args(self) -> dict[str, Any]:
         """The settings the run was started with.

@@ -188,7 +188,7 @@ class Training:
         position = loop.fit()
         for logger in loggers:
             logger.close()
-        advice = loader.advice(position.seconds / max(1, position.step)) if hasattr(loader, "advice") else None
+        advice = loader.stats.advice(max(0.0, position.seconds - loader.stats.wait_seconds))
         if advice:
             say(advice)
         with loop.averaged():
@@ -291,7 +291,7 @@ def _order(dataset: Dataset, recipe: Recipe):
 
 
 def _environment() -> dict[str, Any]:
-    return {"vidi": vidi.__version__, "torch": torch.__version__, "python": platform.python_version(), "threads": torch.get_num_threads()}
+    return {"vidi": vidi.__version__, "torch": str(torch.__version__), "python": platform.python_version(), "threads": torch.get_num_threads()}
 
 
 def _line(report: Report, task: Task) -> str:

@@ -56,6 +56,10 @@ class Label(ABC):
         """The label in a few words, for lists and captions."""
         return ", ".join(f"{key} {value}" for key, value in self.to_dict().items() if key != "family")[:80]
 
+    def record(self, names: Sequence[str] = (), top: int = 5) -> dict[str, Any]:
+        """The label as columns of a table: name → plain value, at most `top` classes."""
+        return {"label": self.words(names)}
+
     def reindexed(self, places: np.ndarray, count: int) -> Self:
         """The label with class i renumbered to places[i] among `count` classes; labels without classes stay as they are."""
         return self

@@ -87,3 +87,10 @@ class Classification(Label):
         values = np.zeros(count, dtype=np.float32)
         values[places] = self.probabilities
         return Classification(values)
+
+    def record(self, names: Sequence[str] = (), top: int = 5) -> dict[str, Any]:
+        order = np.argsort(-np.nan_to_num(self.probabilities, nan=-1.0), kind="stable")[:top]
+        columns: dict[str, Any] = {}
+        for rank, i in enumerate(order, 1):
+            columns |= {f"class{rank}": names[i] if i < len(names) else int(i), f"probability{rank}": round(float(self.probabilities[i]), 6)}
+        return columns

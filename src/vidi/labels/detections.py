@@ -134,7 +134,8 @@ class Detections(Label):
         """(N, M) IoU."""
         if self.masks is None or other.masks is None or self.masks.shape[1:] != other.masks.shape[1:]:
             return iou_matrix(self.boxes, other.boxes)
-        a, b = (label.masks.reshape(len(label), -1).astype(np.float32) for label in (self, other))
+        size = self.masks.shape[1] * self.masks.shape[2]
+        a, b = (label.masks.reshape(len(label), size).astype(np.float32) for label in (self, other))
         shared = a @ b.T
         union = a.sum(1)[:, None] + b.sum(1)[None] - shared
         return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)

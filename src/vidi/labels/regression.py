@@ -82,3 +82,12 @@ class Regression(Label):
         stds = self.std if self.std is not None else [None] * len(self.values)
         parts = ["?" if np.isnan(v) else f"{v:.3g}" + ("" if std is None else f" ±{std:.2g}") for v, std in zip(self.values, stds)]
         return ", ".join(f"{name} {part}" for name, part in zip(names, parts)) if len(parts) > 1 else "".join(parts)
+
+    def record(self, names: Sequence[str] = (), top: int = 5) -> dict[str, Any]:
+        columns: dict[str, Any] = {}
+        for i, value in enumerate(self.values):
+            name = names[i] if i < len(names) else f"value{i}"
+            columns[name] = float(value)
+            if self.std is not None:
+                columns[f"{name}_std"] = float(self.std[i])
+        return columns

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vidi.metrics._arrays import plain, point
 from vidi.metrics._pairs import Pairs
 
 _BLOCK = 8_000_000
@@ -35,40 +36,58 @@ def resamples(count: int, times: int, seed: int, groups: Sequence[Hashable] | No
         yield drawn[:, unit].astype(np.float64)
 
 
-def estimator_of(metric: ModuleType, pairs: Pairs, settings: Mapping[str, Any]):
-    """A function from weights (R, K) to each number's R values: the metric's own, or its `numbers` on each resample."""
-    truth, predicted = pairs.of(metric)
-    if hasattr(metric, "estimator"):
-        return metric.estimator(truth, predicted, pairs.space, settings)
+class Reading:
+    """One metric of one model's pairs: its numbers, and those of resamples.
 
-    def repeat(weights: np.ndarray) -> dict[str, np.ndarray]:
+    A metric that has an `estimator` is prepared (sorted, counted) once for both; of others `numbers` is called on every resample.
+    """
+
+    def __init__(self, metric: ModuleType, pairs: Pairs, settings: Mapping[str, Any]):
+        self.metric, self.settings, self.space, self.count = metric, settings, pairs.space, len(pairs)
+        self.truth, self.predicted = pairs.of(metric)
+        has = hasattr(metric, "estimator")
+        self.estimator = metric.estimator(self.truth, self.predicted, self.space, settings) if has else None
+        self.numbers = self._numbers()
+        """By name; None where undefined."""
+
+    def _numbers(self) -> dict[str, float | None]:
+        if self.estimator is not None:
+            return point(self.estimator, self.count)
+        found = self.metric.numbers(self.truth, self.predicted, self.space, self.settings)
+        return {name: plain(value) for name, value in found.items()}
+
+    def figures(self) -> list[dict[str, Any]]:
+        """The metric's figures, if it draws any."""
+        draw = getattr(self.metric, "figures", None)
+        return draw(self.truth, self.predicted, self.space, self.settings) if draw else []
+
+    def resampled(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Each number's R values for (R, K) counts, NaN where undefined."""
+        if self.estimator is not None:
+            return self.estimator(weights)
         rows = []
         for row in weights.astype(np.int64):
             drawn = np.repeat(np.arange(len(row)), row)
-            chosen = [part[drawn] if isinstance(part, np.ndarray) else [part[i] for i in drawn] for part in (truth, predicted)]
-            rows.append(metric.numbers(chosen[0], chosen[1], pairs.space, settings))
+            truth, predicted = (
+                part[drawn] if isinstance(part, np.ndarray) else [part[i] for i in drawn] for part in (self.truth, self.predicted)
+            )
+            rows.append(self.metric.numbers(truth, predicted, self.space, self.settings))
         names = dict.fromkeys(name for row in rows for name in row)
         values = {name: [row.get(name) for row in rows] for name in names}
         return {name: np.array([np.nan if v is None else v for v in column], np.float64) for name, column in values.items()}
 
-    return repeat
-
 
 def bootstrap(
-    metrics: Sequence[ModuleType],
-    pairs: Sequence[Pairs],
-    settings: Sequence[Mapping[str, Any]],
-    times: int,
-    seed: int,
-    groups: Sequence[Hashable] | None = None,
+    models: Sequence[Sequence[Reading]], count: int, times: int, seed: int, groups: Sequence[Hashable] | None = None
 ) -> list[dict[str, np.ndarray]]:
-    """Every number of every resample, (times,) by name, for each of several models' pairs (and settings) on the same samples."""
-    estimators = [[estimator_of(metric, one, given) for metric in metrics] for one, given in zip(pairs, settings)]
-    parts: list[dict[str, list[np.ndarray]]] = [{} for _ in pairs]
-    for weights in resamples(len(pairs[0]), times, seed, groups):
-        for found, own in zip(parts, estimators):
-            for estimate in own:
-                for name, values in estimate(weights).items():
+    """Every number of every resample, (times,) by name, for each of several models on the same `count` samples."""
+    parts: list[dict[str, list[np.ndarray]]] = [{} for _ in models]
+    for weights in resamples(count, times, seed, groups):
+        for found, readings in zip(parts, models):
+            for reading in readings:
+                if all(number is None for number in reading.numbers.values()):
+                    continue
+                for name, values in reading.resampled(weights).items():
                     found.setdefault(name, []).append(values)
     return [{name: np.concatenate(blocks) for name, blocks in found.items()} for found in parts]
 

@@ -14,8 +14,8 @@ from vidi.core.discovery import names as choices
 from vidi.core.space import Space
 from vidi.errors import InputError
 from vidi.labels import Label
-from vidi.metrics._bootstrap import bootstrap, percentiles
-from vidi.metrics._pairs import Pairs, computed, fits, higher_is_better, metrics_for, pair
+from vidi.metrics._bootstrap import Reading, bootstrap, percentiles
+from vidi.metrics._pairs import Pairs, fits, higher_is_better, metrics_for, pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +101,23 @@ def evaluate(
 
     numbers: dict[str, float | None] = {}
     n = {"samples": len(truth), "unlabeled": len(truth) - int(informative.sum())}
-    better, drawn = {}, []
+    better: dict[str, bool] = {}
+    readings, drawn = [], []
     for name, metric in zip(dict.fromkeys(names), metrics):
-        own = computed(metric, pairs, settings)
+        readings.append(Reading(metric, pairs, settings))
+        own = readings[-1].numbers
         if taken := sorted(own.keys() & numbers.keys()):
             raise InputError("two metrics give a number of one name", at=name, value=taken[0])
         numbers |= own
         better |= {number: higher_is_better(metric, number) for number in own}
         counts = metric.counts(pairs.of(metric)[0], space) if hasattr(metric, "counts") else {}
         n |= {number: int(counts.get(number, informative.sum())) for number in own}
-        if figures and hasattr(metric, "figures"):
-            drawn += [figure | {"metric": Path(name).stem} for figure in metric.figures(*pairs.of(metric), space, settings)]
+        if figures:
+            drawn += [figure | {"metric": Path(name).stem} for figure in readings[-1].figures()]
 
     bounds = {}
     if intervals and informative.sum() > 1:
-        values = bootstrap(metrics, [pairs], [settings], intervals, seed, kept_groups(groups, pairs, len(truth)))[0]
+        values = bootstrap([readings], len(pairs), intervals, seed, kept_groups(groups, pairs, len(truth)))[0]
         found = {name: percentiles(values[name], level) for name, number in numbers.items() if number is not None}
         bounds = {name: interval for name, interval in found.items() if interval is not None}
     return Evaluation(numbers, bounds, n, drawn, {"badness": badness(pairs, len(truth), informative)}, better, level, intervals)

@@ -7,9 +7,9 @@ from typing import Any
 
 from vidi.core.space import Space
 from vidi.labels import Label
-from vidi.metrics._bootstrap import bootstrap, percentiles
+from vidi.metrics._bootstrap import Reading, bootstrap, percentiles
 from vidi.metrics._evaluate import check_level, kept_groups
-from vidi.metrics._pairs import computed, metrics_for, pair
+from vidi.metrics._pairs import metrics_for, pair
 
 Difference = tuple[float | None, float | None, float | None]
 
@@ -23,7 +23,7 @@ def paired(
     *,
     settings: Mapping[str, Any] | None = None,
     settings_b: Mapping[str, Any] | None = None,
-    intervals: int = 1000,
+    intervals: int = 400,
     level: float = 0.95,
     seed: int = 0,
     groups: Sequence[Hashable] | None = None,
@@ -44,19 +44,19 @@ def paired(
     check_level(intervals, level)
     metrics = metrics_for(names, space)
     both = [pair(truth, predicted, space, ids) for predicted in (a, b)]
+    models = [[Reading(metric, pairs, given) for metric in metrics] for pairs, given in zip(both, own)]
     first, second = (
-        {name: value for metric in metrics for name, value in computed(metric, pairs, given).items()}
-        for pairs, given in zip(both, own)
+        {name: value for reading in readings for name, value in reading.numbers.items()} for readings in models
     )
     drawn: list[dict] = [{}, {}]
     if intervals and both[0].informative().sum() > 1:
-        drawn = bootstrap(metrics, both, own, intervals, seed, kept_groups(groups, both[0], len(truth)))
+        drawn = bootstrap(models, len(both[0]), intervals, seed, kept_groups(groups, both[0], len(truth)))
     found: dict[str, Difference] = {}
     for name, start in first.items():
         end = second.get(name)
         if start is None or end is None:
             found[name] = (None, None, None)
             continue
-        bounds = percentiles(drawn[1][name] - drawn[0][name], level) if name in drawn[0] else None
+        bounds = percentiles(drawn[1][name] - drawn[0][name], level) if name in drawn[0] and name in drawn[1] else None
         found[name] = (end - start, *(bounds or (None, None)))
     return found

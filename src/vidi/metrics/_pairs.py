@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from types import ModuleType
 from typing import Any
@@ -13,7 +13,6 @@ from vidi.core.discovery import load, member
 from vidi.core.space import Space
 from vidi.errors import ChoiceError, InputError
 from vidi.labels import FAMILIES, Label
-from vidi.metrics._arrays import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +149,6 @@ def metrics_for(names: Sequence[str], space: Space) -> list[ModuleType]:
 def fits(metric: ModuleType, space: Space) -> bool:
     """Whether a metric is about labels of this meaning."""
     return space.family in metric.FAMILIES and getattr(metric, "EXCLUSIVE", None) in (None, space.exclusive)
-
-
-def computed(metric: ModuleType, pairs: Pairs, settings: Mapping[str, Any]) -> dict[str, float | None]:
-    """A metric's numbers; None where undefined."""
-    return {name: plain(value) for name, value in metric.numbers(*pairs.of(metric), pairs.space, settings).items()}
 
 
 def higher_is_better(metric: ModuleType, number: str) -> bool:

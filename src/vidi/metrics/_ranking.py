@@ -13,7 +13,7 @@ from vidi.ops.curves import Ranking, rank
 Area = Callable[[Ranking, np.ndarray], np.ndarray]
 Influence = Callable[[Ranking], tuple[float, np.ndarray]]
 
-EXACT_ENTRIES = 2_000_000
+EXACT_ENTRIES = 500_000
 """Up to this many entries (samples × classes) resamples are ranked exactly; beyond, areas are linearized in the weights."""
 
 

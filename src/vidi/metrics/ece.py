@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vidi.core.space import Space
+from vidi.errors import InputError
 from vidi.metrics._arrays import Estimator, class_indices, point, ratio, rounded, row_blocks, top_class
 from vidi.ops.curves import bin_index, calibration_bins
 
@@ -59,7 +60,16 @@ def _losses(truth: np.ndarray, predicted: np.ndarray, space: Space) -> tuple[np.
     return np.where(known > 0, log_loss, 0), np.where(known > 0, squared, 0), known
 
 
+def _check(predicted: np.ndarray) -> None:
+    outside = (predicted < -1e-3) | (predicted > 1 + 1e-3)
+    if outside.any():
+        place = np.argwhere(outside)[0]
+        fix = "give probabilities (after softmax or sigmoid), not logits"
+        raise InputError("probabilities lie in 0..1", at=int(place[0]), value=predicted[tuple(place)], fix=fix)
+
+
 def estimator(truth: np.ndarray, predicted: np.ndarray, space: Space, settings: Mapping[str, Any]) -> Estimator:
+    _check(predicted)
     confidence, outcome, rows = _claims(truth, predicted, space)
     place = rows * BINS + bin_index(confidence, BINS)
     gaps = np.bincount(place, weights=confidence - outcome, minlength=len(truth) * BINS).reshape(-1, BINS)
@@ -83,6 +93,9 @@ def numbers(truth: np.ndarray, predicted: np.ndarray, space: Space, settings: Ma
     Args:
         truth: (N, C), soft values allowed; NaN is left out.
         predicted: (N, C) probabilities.
+
+    Raises:
+        InputError: a probability outside 0..1.
     """
     return point(estimator(truth, predicted, space, settings), len(truth))
 

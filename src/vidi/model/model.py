@@ -136,6 +136,22 @@ class Model:
         write_container(path, members)
         return path
 
+    def summary(self) -> dict[str, Any]:
+        """Plain JSON values: kind, numbers (those measured on the test split, else the validation split, and all by split), about."""
+        splits = self.card.numbers
+        main = splits.get("test") or splits.get("val") or {}
+        numbers = {**main, **{f"{split}.{key}": value for split, row in splits.items() for key, value in row.items()}}
+        return {"kind": "model", "numbers": numbers, "about": {**self.describe(), "created": self.card.created, "data": self.card.data, "lineage": self.card.lineage}}
+
+    def text(self) -> str:
+        """The model in a few lines."""
+        facts = self.describe()
+        lines = [f"{facts['task']} model: net {facts['net']}, {facts['parameters'] / 1e6:.2f} M parameters, input {facts['input'][0]}×{facts['input'][1]} ({facts['fit']})"]
+        lines.append(f"{len(self.names)} labels: {', '.join(self.names[:20])}{' …' if len(self.names) > 20 else ''}")
+        for split, row in self.card.numbers.items():
+            lines.append(f"{split}: " + ", ".join(f"{key} {value:.4f}" for key, value in row.items() if isinstance(value, float)))
+        return "\n".join(lines)
+
     def describe(self) -> dict[str, Any]:
         """Numbers for people: parameters, size, stages, classes."""
         parameters = sum(p.numel() for p in self.net.parameters())
@@ -235,7 +251,7 @@ def make_card(net: Net, *, task: str, name: str, options: Mapping[str, Any], hea
         inputs={key: kind_to_dict(kind) for key, kind in net.inputs.items()},
         raw={key: {"kind": net.kinds.get(key, "aux"), "shape": list(value.shape[1:])} for key, value in raw.items()},
         preprocess=preprocess.to_dict(),
-        versions={"vidi": vidi.__version__, "torch": torch.__version__, "python": platform.python_version()},
+        versions={"vidi": vidi.__version__, "torch": str(torch.__version__), "python": platform.python_version()},
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **more,
     )  # fmt: skip

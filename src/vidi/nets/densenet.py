@@ -77,7 +77,9 @@ class DenseNet(Backbone):
         published = growth is None and blocks is None
         growth, blocks = growth or DEPTHS[depth][0], tuple(blocks or DEPTHS[depth][1])
         self.small, width = stem == "small", 2 * growth
-        first = nn.Conv2d(in_channels, width, 3 if self.small else 7, 1 if self.small else 2, 1 if self.small else 3, bias=False)
+        first = nn.Conv2d(
+            in_channels, width, 3 if self.small else 7, 1 if self.small else 2, 1 if self.small else 3, bias=False
+        )
         self.stem = nn.Sequential(OrderedDict(conv0=first, norm0=nn.BatchNorm2d(width), relu0=nn.ReLU(inplace=True)))
         self.count, widths = len(blocks), []
         for i, count in enumerate(blocks):

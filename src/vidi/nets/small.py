@@ -119,9 +119,7 @@ class Small(Backbone):
             self.stem.fit(x)
 
 
-def backbone(
-    *, widths: Sequence[int] = (64, 256, 256), depth: int = 2, whiten: bool = True, in_channels: int = 3
-) -> Small:
+def backbone(*, widths: Sequence[int] = (64, 256, 256), depth: int = 2, whiten: bool = True, in_channels: int = 3) -> Small:
     """See `net`."""
     return Small(widths, depth, whiten, in_channels)
 

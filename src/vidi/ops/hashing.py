@@ -72,11 +72,13 @@ def hamming(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def standardized(gray: np.ndarray) -> np.ndarray:
-    """Pictures (B, ...) as rows of mean 0 and deviation 1, (B, D) float32; a constant picture becomes zeros."""
-    flat = gray.reshape(len(gray), -1).astype(np.float32)
-    flat -= flat.mean(1, keepdims=True)
-    spread = flat.std(1, keepdims=True)
-    return np.divide(flat, spread, out=np.zeros_like(flat), where=spread > 1e-6)
+    """Pictures (B, ...) as rows of mean 0 and deviation 1, (B, D ≥ 1) float32; a constant picture becomes zeros."""
+    width = max(1, int(np.prod(gray.shape[1:])))
+    flat = gray.reshape(len(gray), width).astype(np.float32)
+    ones = np.full(width, 1 / width, np.float32)
+    flat -= (flat @ ones)[:, None]
+    spread = np.sqrt(np.einsum("ij,ij->i", flat, flat) / width)[:, None]
+    return np.divide(flat, spread, out=np.zeros_like(flat), where=spread > 1e-3)
 
 
 def correlated_pairs(

@@ -8,7 +8,7 @@ import numpy as np
 def warp_nearest(maps: np.ndarray, matrix: np.ndarray, size: tuple[int, int], fill: float | int | bool) -> np.ndarray:
     """Maps (…, H, W) after a 3×3 matrix (old x, y → new x, y), on a canvas of (height, width).
 
-    Each new pixel's center is traced back and takes the value of the pixel it falls in; `fill` where it falls outside.
+    Each new pixel's center is traced back and takes the value of the pixel it falls in; `fill` where it falls outside or behind the horizon.
     """
     height, width = size
     matrix = np.asarray(matrix, np.float64)
@@ -17,8 +17,8 @@ def warp_nearest(maps: np.ndarray, matrix: np.ndarray, size: tuple[int, int], fi
     back = np.linalg.inv(matrix)
     x, y = np.arange(width) + 0.5, (np.arange(height) + 0.5)[:, None]
     depth = back[2, 0] * x + back[2, 1] * y + back[2, 2]
-    ahead = depth * np.linalg.det(back) > 0 if abs(back[2, :2]).max() > 0 else depth != 0
-    depth = np.where(depth == 0, 1.0, depth)
+    ahead = depth > 0
+    depth = np.where(ahead, depth, 1.0)
     column = np.floor((back[0, 0] * x + back[0, 1] * y + back[0, 2]) / depth + 1e-9)
     row = np.floor((back[1, 0] * x + back[1, 1] * y + back[1, 2]) / depth + 1e-9)
     tall, wide = maps.shape[-2:]

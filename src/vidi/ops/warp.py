@@ -167,6 +167,8 @@ def _blank(images: Tensor, ys: Tensor, xs: Tensor, size: tuple[int, int], fill: 
 def _sample(images: Tensor, back: Tensor, size: tuple[int, int], fill: Fill, displacement: Tensor | None, finer: int) -> Tensor:
     """Bilinear sampling with `finer`² samples per new pixel."""
     tall, wide = size[0] * finer, size[1] * finer
+    kind = images.dtype
+    images = images if kind == torch.float64 else images.float()
     grid = _grid(images, back, (tall, wide), finer, displacement, fill == "reflect")
     offset = 0.0 if isinstance(fill, str) else float(fill)
     mode = {"reflect": "reflection", "border": "border"}.get(fill, "zeros") if isinstance(fill, str) else "zeros"
@@ -174,7 +176,7 @@ def _sample(images: Tensor, back: Tensor, size: tuple[int, int], fill: Fill, dis
     out = F.grid_sample(source, grid, mode="bilinear", padding_mode=mode, align_corners=fill == "reflect")
     if finer > 1:
         out = F.avg_pool2d(out, finer)
-    return out + offset if offset else out
+    return (out + offset if offset else out).to(kind)
 
 
 def _grid(

@@ -58,7 +58,7 @@ def number(value: Any, signed: bool = False) -> str:
     elif isinstance(value, int) or (size >= 10 and float(value).is_integer()):
         text = f"{value:.0f}"
     else:
-        decimals = 3 - math.floor(math.log10(size)) if size >= 1 else 4 if size >= 0.01 or size == 0 else 6
+        decimals = 3 - math.floor(math.log10(size)) if size > 1 else 4 if size >= 0.001 or size == 0 else 6
         text = f"{value + 0.0:.{decimals}f}"
     return ("+" if signed and value > 0 else "") + text.replace("-", "−")
 

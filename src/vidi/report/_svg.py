@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vidi.report._plain import number, shorten, visible
 
-WIDTH, HEIGHT = 640, 340
+NARROW, WIDE, HEIGHT = 500, 760, 330
 COLORS = 8
 
 
@@ -34,13 +34,15 @@ def words(text: Any, x: float, y: float, limit: int | None = None, **attributes:
 
 def text_width(text: str, size: float = 13) -> float:
     """Roughly how wide a line is, in pixels."""
-    return size * sum(1.0 if ord(c) > 0x2E80 else 0.3 if c in "il.,:;'|!" else 0.56 for c in text)
+    return size * sum(1.0 if ord(c) > 0x2E80 else 0.36 if c in "il.,:;'|!" else 0.61 for c in text)
 
 
-def drawing(parts: Iterable[str], width: float, height: float, label: str) -> str:
+def drawing(parts: Iterable[str], width: float, height: float, label: str, least: float | None = None) -> str:
+    """A chart that shrinks with the page down to `least` pixels, then scrolls."""
+    least = min(width, least or (340 if width <= NARROW else 560))
     return element(
         "svg", "".join(parts), viewBox=f"0 0 {width:.0f} {height:.0f}", role="img", aria_label=visible(label), class_="chart",
-        style=f"max-width:{max(width, 420) * 1.35:.0f}px",
+        style=f"max-width:{width * 1.1:.0f}px;min-width:{least:.0f}px",
     )  # fmt: skip
 
 
@@ -62,14 +64,18 @@ def log_ticks(low: float, high: float) -> list[float]:
     last = max(last, first + 1)
     stride = max(1, (last - first) // 6)
     factors = (1, 2, 5) if last - first <= 2 else (1,)
-    return [factor * 10.0**power for power in range(first, last + 1, stride) for factor in factors if power < last or factor == 1]
+    ticks = [factor * 10.0**power for power in range(first, last + 1, stride) for factor in factors if power < last or factor == 1]
+    ticks += [10.0**last] if ticks[-1] < high else []
+    start = max(i for i, tick in enumerate(ticks) if tick <= low * (1 + 1e-9))
+    stop = min(i for i, tick in enumerate(ticks) if tick >= high * (1 - 1e-9))
+    return ticks[start : max(stop, start + 1) + 1]
 
 
 def tick_text(value: float, ticks: Sequence[float], log: bool = False) -> str:
     if value == 0:
         return "0"
     if log or max(abs(tick) for tick in ticks) >= 1e7 or max(abs(tick) for tick in ticks) < 1e-4:
-        return f"{value:g}".replace("-", "−") if 1e-4 <= abs(value) < 1e6 else f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
+        return f"{value:g}".replace("-", "−") if 1e-4 <= abs(value) < 1e5 else f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
     step = min((b - a for a, b in zip(ticks, ticks[1:])), default=1.0)
     decimals = next((d for d in range(6) if abs(round(step, d) - step) < step * 1e-6), 6)
     return f"{value:,.{decimals}f}".replace(",", "\u2009" if abs(value) >= 10_000 else "").replace("-", "−")
@@ -98,7 +104,7 @@ class Axis:
         """An axis with round ends around the values, or with given ends; `tight` ends at the values themselves."""
         low, high = (float(limits[0]), float(limits[1])) if limits else (min(values), max(values)) if values else (0.0, 1.0)
         if log:
-            low, high = (low, high) if low > 0 else (1.0, 10.0)
+            low, high = (low, high) if low > 0 else (min((v for v in values if v > 0), default=1.0), max(high, 10.0))
             ticks = log_ticks(low, high)
             return cls(ticks[0], ticks[-1], start, stop, tuple(ticks), True)
         ticks = nice_ticks(low, high, count)
@@ -172,19 +178,24 @@ def _series(section: dict[str, Any]) -> list[dict[str, Any]]:
     return result
 
 
-def _canvas(section: dict[str, Any], series: list[dict[str, Any]], x_tight: bool) -> tuple[list[str], Axis, Axis, float]:
+def _canvas(section: dict[str, Any], series: list[dict[str, Any]], width: float, points_only: bool) -> tuple[list[str], Axis, Axis, float]:
     """Legend, axes and frame for series of points, and the chart's height."""
     points = [point for one in series for point in one["points"] if point]
     bands = [v for one in series for key in ("low", "high") for v in one.get(key) or () if _known(v) and not (section.get("y_log") and v <= 0)]
-    parts, top = legend([str(one.get("name", "")) for one in series], WIDTH)
+    parts, top = legend([str(one.get("name", "")) for one in series], width)
     top += 28 if section.get("y") else 12
     bottom = top + HEIGHT - 80
     x_values, y_values = [p[0] for p in points], [p[1] for p in points] + [float(v) for v in bands]
     if section.get("diagonal"):
         x_values = y_values = x_values + y_values
-    y = Axis.over(y_values, bottom, top, log=bool(section.get("y_log")), limits=section.get("y_range"))
-    left = 16 + max(text_width(tick_text(tick, y.ticks, y.log), 12) for tick in y.ticks) if y.ticks else 40
-    x = Axis.over(x_values, left, WIDTH - 14, log=bool(section.get("x_log")), limits=section.get("x_range"), tight=x_tight, count=7)
+    x_range, y_range = section.get("x_range"), section.get("y_range")
+    if points_only:
+        x_range, y_range = x_range or _padded(x_values), y_range or _padded(y_values)
+    y = Axis.over(y_values, bottom, top, log=bool(section.get("y_log")), limits=y_range)
+    left = 16 + max((text_width(tick_text(tick, y.ticks, y.log), 12) for tick in y.ticks), default=24)
+    x = Axis.over(x_values, left, width - 14, log=bool(section.get("x_log")), limits=x_range, tight=True, count=max(4, int(width / 90)))
+    if x_values and all(value.is_integer() for value in x_values):
+        x = replace(x, ticks=tuple(tick for tick in x.ticks if abs(tick - round(tick)) < 1e-9))
     parts += frame(x, y, str(section.get("x") or ""), str(section.get("y") or ""))
     if section.get("diagonal"):
         low, high = max(x.low, y.low), min(x.high, y.high)
@@ -192,6 +203,12 @@ def _canvas(section: dict[str, Any], series: list[dict[str, Any]], x_tight: bool
     if not points:
         parts.append(words("no data", (x.start + x.stop) / 2, (y.start + y.stop) / 2, class_="name mid"))
     return parts, x, y, bottom + (48 if section.get("x") else 26)
+
+
+def _padded(values: Sequence[float]) -> tuple[float, float] | None:
+    """The range of the values with a little room, so that no point lies on the frame."""
+    room = 0.04 * (max(values) - min(values)) if values else 0.0
+    return (min(values) - room, max(values) + room) if room > 0 else None
 
 
 def _path(points: Iterable[tuple[float, float]], x: Axis, y: Axis) -> str:
@@ -209,10 +226,10 @@ def _stretches(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[
     return [run for run in result if run]
 
 
-def lines(section: dict[str, Any]) -> str:
+def lines(section: dict[str, Any], width: float = WIDE) -> str:
     """Lines through points; None breaks a line, `low` and `high` shade a band around it."""
     series = _series(section)
-    parts, x, y, height = _canvas(section, series, x_tight=True)
+    parts, x, y, height = _canvas(section, series, width, points_only=False)
     for index, one in enumerate(series):
         color = f"c{index % COLORS}"
         if one.get("low") and one.get("high"):
@@ -225,7 +242,7 @@ def lines(section: dict[str, Any]) -> str:
                 parts.append(element("path", d=_path(_thin(run), x, y), class_=f"line {color}{' dash' if one.get('dash') else ''}"))
             if len(run) == 1 or one.get("marks") or len(one["points"]) <= 24:
                 parts += [_mark(point, x, y, color, one, None) for point in run]
-    return drawing(parts, WIDTH, height, str(section.get("title", "lines")))
+    return drawing(parts, width, height, str(section.get("title", "lines")))
 
 
 def _mark(point: tuple[float, float], x: Axis, y: Axis, color: str, series: dict[str, Any], label: Any, radius: float = 2.6) -> str:
@@ -234,10 +251,10 @@ def _mark(point: tuple[float, float], x: Axis, y: Axis, color: str, series: dict
     return element("circle", f"<title>{title}</title>", cx=x(point[0]), cy=y(point[1]), r=radius, class_=f"fill {color}")
 
 
-def scatter(section: dict[str, Any]) -> str:
+def scatter(section: dict[str, Any], width: float = WIDE) -> str:
     """Points; of more than 3000 in a series, evenly spaced ones are drawn."""
     series = _series(section)
-    parts, x, y, height = _canvas(section, series, x_tight=False)
+    parts, x, y, height = _canvas(section, series, width, points_only=True)
     for index, one in enumerate(series):
         labels = one.get("labels") or []
         known = [(point, labels[i] if i < len(labels) else None) for i, point in enumerate(one["points"]) if point]
@@ -245,31 +262,31 @@ def scatter(section: dict[str, Any]) -> str:
         radius = 3.4 if len(known) < 300 else 2.2
         group = [_mark(point, x, y, f"c{index % COLORS}", one, label, radius) for point, label in known[::stride]]
         parts.append(element("g", "".join(group), opacity=0.75 if len(known) < 300 else 0.45))
-    return drawing(parts, WIDTH, height, str(section.get("title", "points")))
+    return drawing(parts, width, height, str(section.get("title", "points")))
 
 
-def bars(section: dict[str, Any]) -> str:
+def bars(section: dict[str, Any], width: float = WIDE) -> str:
     """Bars from zero: lying, with the names before them, or upright for histograms."""
     series = section.get("series") or [{"values": section["values"], "low": section.get("low"), "high": section.get("high")}]
     names = [visible(name) for name in section["names"]]
     for one in series:
         if len(one["values"]) != len(names):
             raise ValueError(f"{len(one['values'])} values for {len(names)} names")
-    return (_upright if section.get("upright") else _lying)(section, names, series)
+    return (_upright if section.get("upright") else _lying)(section, names, series, width)
 
 
 def _bounds(series: Sequence[dict[str, Any]]) -> list[float]:
     return [0.0] + [float(v) for one in series for key in ("values", "low", "high") for v in one.get(key) or () if _known(v)]
 
 
-def _lying(section: dict[str, Any], names: list[str], series: Sequence[dict[str, Any]]) -> str:
+def _lying(section: dict[str, Any], names: list[str], series: Sequence[dict[str, Any]], width: float) -> str:
     shown = names[:80]
-    parts, top = legend([str(one.get("name", "")) for one in series], WIDTH)
+    parts, top = legend([str(one.get("name", "")) for one in series], width)
     thick = 18.0 if len(series) == 1 else 12.0
     pitch = thick * len(series) + 8
     left = min(220.0, 16 + max((text_width(name) for name in shown), default=0))
     bottom = top + 8 + pitch * len(shown)
-    x = Axis.over(_bounds(series), left, WIDTH - 64, limits=section.get("x_range"))
+    x = Axis.over(_bounds(series), left, width - 64, limits=section.get("x_range"))
     y = Axis(0, 1, bottom, top + 4, ())
     for tick in x.ticks:
         parts.append(element("line", x1=x(tick), x2=x(tick), y1=top + 4, y2=bottom, class_="grid"))
@@ -282,9 +299,9 @@ def _lying(section: dict[str, Any], names: list[str], series: Sequence[dict[str,
     parts.append(element("line", x1=x(0), x2=x(0), y1=top + 4, y2=bottom, class_="base") if x.low <= 0 <= x.high else "")
     height = bottom + (48 if section.get("x") else 28)
     if len(names) > len(shown):
-        parts.append(words(f"{len(shown)} of {len(names)} shown; the report's JSON has all", WIDTH / 2, height + 8, class_="tick mid"))
+        parts.append(words(f"{len(shown)} of {len(names)} shown; the report's JSON has all", width / 2, height + 8, class_="tick mid"))
         height += 18
-    return drawing(parts, WIDTH, height, str(section.get("title", "bars")))
+    return drawing(parts, width, height, str(section.get("title", "bars")))
 
 
 def _flat(a: float, b: float, place: float, thick: float) -> dict[str, float]:
@@ -308,13 +325,13 @@ def _bar(one: dict[str, Any], i: int, j: int, x: Axis, box: Callable[..., dict[s
     return "".join(parts)
 
 
-def _upright(section: dict[str, Any], names: list[str], series: Sequence[dict[str, Any]]) -> str:
-    parts, top = legend([str(one.get("name", "")) for one in series], WIDTH)
+def _upright(section: dict[str, Any], names: list[str], series: Sequence[dict[str, Any]], width: float) -> str:
+    parts, top = legend([str(one.get("name", "")) for one in series], width)
     top += 28 if section.get("y") else 12
     bottom = top + HEIGHT - 90
     y = Axis.over(_bounds(series), bottom, top, limits=section.get("y_range"))
     left = 16 + max(text_width(tick_text(tick, y.ticks), 12) for tick in y.ticks)
-    x = Axis(0, max(1, len(names)), left, WIDTH - 14, ())
+    x = Axis(0, max(1, len(names)), left, width - 14, ())
     parts += frame(x, y, str(section.get("x") or ""), str(section.get("y") or ""))
     slot = (x.stop - x.start) / max(1, len(names))
     stride = max(1, math.ceil(max((text_width(shorten(name, 12), 12) + 8 for name in names), default=1) / slot))
@@ -329,7 +346,7 @@ def _upright(section: dict[str, Any], names: list[str], series: Sequence[dict[st
                 parts.append(element("rect", title, rx=1, class_=f"fill c{j % COLORS}", **spot))
         if i % stride == 0:
             parts.append(words(name, x(i + 0.5), y.start + 18, 12, class_="tick mid"))
-    return drawing(parts, WIDTH, bottom + (48 if section.get("x") else 26), str(section.get("title", "bars")))
+    return drawing(parts, width, bottom + (48 if section.get("x") else 26), str(section.get("title", "bars")))
 
 
 def matrix(section: dict[str, Any]) -> str:
@@ -338,46 +355,66 @@ def matrix(section: dict[str, Any]) -> str:
     rows, columns = ([visible(name) for name in section.get(key) or section["names"]] for key in ("rows", "columns"))
     if len(values) != len(rows) or any(len(row) != len(columns) for row in values):
         raise ValueError(f"matrix: values do not fit {len(rows)} rows and {len(columns)} columns")
-    confusion = bool(section.get("confusion"))
-    peak = max((abs(v) for row in values for v in row if _known(v)), default=0) or 1
-    side = min(72.0, max(9.0, 660 / max(1, len(columns))))
-    tall = min(side, 44.0)
-    left = min(190.0, 20 + max((text_width(name, 12) for name in rows), default=0)) + (20 if section.get("y") else 0)
-    slanted = any(text_width(name, 12) > side - 4 for name in columns)
-    top = (16 + min(150.0, 0.72 * max((text_width(shorten(name, 24), 12) for name in columns), default=0)) if slanted else 24) + (18 if section.get("x") else 0)
-    parts = []
-    for j, name in enumerate(columns):
-        cx, turn = left + (j + 0.5) * side, None
-        if slanted:
-            turn = f"rotate(-45 {cx:.1f} {top - 6:.1f})"
-        parts.append(words(name, cx, top - 6, 24, class_="tick" if slanted else "tick mid", transform=turn))
-    for i, (name, row) in enumerate(zip(rows, values)):
-        if tall >= 10 or i % math.ceil(10 / tall) == 0:
-            parts.append(words(name, left - 8, top + (i + 0.5) * tall + 4, 26, class_="tick end"))
-        scale = (sum(v for v in row if _known(v)) or 1) if confusion else peak
-        parts += [_square(v, v / scale if _known(v) else 0.0, i, j, (left, top, side, tall), confusion, name, columns[j]) for j, v in enumerate(row)]
-    width, height = left + side * len(columns) + (40 if slanted else 8), top + tall * len(rows) + 8
+    side = min(58.0, max(9.0, 720 / max(1, len(columns))))
+    tall = min(side, 40.0)
+    left = min(200.0, 16 + max((text_width(shorten(name, 26), 12) for name in rows), default=0)) + (20 if section.get("y") else 0)
+    lengths = [text_width(shorten(name, 24), 12) for name in columns]
+    slanted = any(length > side - 4 for length in lengths)
+    top = (14 + 0.72 * max(lengths) if slanted else 22) + (18 if section.get("x") else 0)
+    right = left + side * len(columns)
+    parts = _labels(rows, columns, (left, top, side, tall), slanted)
+    parts += _squares(values, rows, columns, (left, top, side, tall), bool(section.get("confusion")))
+    width = max([right + 8] + [left + (j + 1) * side + 0.72 * length for j, length in enumerate(lengths) if slanted])
+    height = top + tall * len(rows) + 8
     if section.get("x"):
-        parts.append(words(section["x"], left + side * len(columns) / 2, 13, 60, class_="name mid"))
+        parts.append(words(section["x"], (left + right) / 2, 13, 60, class_="name mid"))
     if section.get("y"):
         middle = top + tall * len(rows) / 2
         parts.append(words(section["y"], 12, middle, 60, class_="name mid", transform=f"rotate(-90 12 {middle:.1f})"))
-    return drawing(parts, width, height, str(section.get("title", "matrix")))
+    return drawing(parts, width, height, str(section.get("title", "matrix")), least=left * 0.8 + 24 * len(columns))
 
 
-def _square(
-    value: Any, share: float, i: int, j: int, layout: tuple[float, float, float, float], confusion: bool, row: str, column: str
-) -> str:
+def _labels(rows: list[str], columns: list[str], layout: tuple[float, float, float, float], slanted: bool) -> list[str]:
+    """Names of rows and columns; every other one where they would touch."""
     left, top, side, tall = layout
-    x, y, share = left + j * side, top + i * tall, min(1.0, max(-1.0, share))
-    color = "c1" if (confusion and i != j) or share < 0 else "c0"
-    depth = abs(share) ** (0.5 if confusion and i != j else 0.8)
-    title = f"<title>{html.escape(row)} → {html.escape(column)}: {number(value)}</title>"
-    parts = [element("rect", title, x=x + 0.5, y=y + 0.5, width=side - 1, height=tall - 1, rx=1.5, class_="cell")]
-    if depth > 0.004:
-        parts.append(element("rect", title, x=x + 0.5, y=y + 0.5, width=side - 1, height=tall - 1, rx=1.5, class_=f"fill {color}", fill_opacity=depth))
-    shown = number(value) if isinstance(value, int) else f"{value:.2f}".replace("-", "−") if _known(value) else "–"
-    if side >= text_width(shown, 11) + 2 and tall >= 13:
-        shade = "zero" if not value else "on" if depth > 0.55 else "off"
-        parts.append(words(shown, x + side / 2, y + tall / 2 + 4, class_=f"value mid {shade}"))
-    return "".join(parts)
+    parts = []
+    for j, name in enumerate(columns):
+        x = left + (j + 0.5) * side
+        if slanted and j % math.ceil(13 / side) == 0:
+            parts.append(words(name, x, top - 6, 24, class_="tick", transform=f"rotate(-45 {x:.1f} {top - 6:.1f})"))
+        elif not slanted:
+            parts.append(words(name, x, top - 6, 24, class_="tick mid"))
+    for i, name in enumerate(rows):
+        if i % math.ceil(12 / tall) == 0:
+            parts.append(words(name, left - 8, top + (i + 0.5) * tall + 4, 26, class_="tick end"))
+    return parts
+
+
+def _squares(
+    values: list[list[Any]], rows: list[str], columns: list[str], layout: tuple[float, float, float, float], confusion: bool
+) -> list[str]:
+    """The cells: a ground with gaps, colored squares where there is something, and the values where they fit."""
+    left, top, side, tall = layout
+    right, bottom = left + side * len(columns), top + tall * len(rows)
+    parts = [element("rect", x=left, y=top, width=right - left, height=bottom - top, class_="cell")]
+    parts += [element("line", x1=left + j * side, x2=left + j * side, y1=top, y2=bottom, class_="gap") for j in range(1, len(columns))]
+    parts += [element("line", x1=left, x2=right, y1=top + i * tall, y2=top + i * tall, class_="gap") for i in range(1, len(rows))]
+    known = [v for row in values for v in row if _known(v)]
+    whole, peak = all(isinstance(v, int) for v in known), max(map(abs, known), default=0) or 1
+    for i, row in enumerate(values):
+        scale = (sum(v for v in row if _known(v)) or 1) if confusion else peak
+        for j, value in enumerate(row):
+            share = min(1.0, max(-1.0, value / scale)) if _known(value) else 0.0
+            wrong = confusion and i != j
+            depth = abs(share) ** (0.5 if wrong else 0.8)
+            x, y = left + j * side, top + i * tall
+            if depth > 0.004:
+                title = f"<title>{html.escape(rows[i])} → {html.escape(columns[j])}: {number(value)}</title>"
+                color = "c1" if wrong or share < 0 else "c0"
+                spot = {"x": x + 0.5, "y": y + 0.5, "width": side - 1, "height": tall - 1}
+                parts.append(element("rect", title, rx=1.5, class_=f"fill {color}", fill_opacity=depth, **spot))
+            shown = (number(value) if whole else f"{value:.2f}".replace("-", "−")) if _known(value) else "–"
+            if side >= text_width(shown, 11) and tall >= 13 and (value or side >= 30):
+                shade = "zero" if not value else "on" if depth > 0.55 else "off"
+                parts.append(words(shown, x + side / 2, y + tall / 2 + 4, class_=f"value mid {shade}"))
+    return parts

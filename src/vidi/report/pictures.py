@@ -20,15 +20,17 @@ def encode(image: np.ndarray, size: int = 320, quality: int = 85) -> str:
         size: larger pictures are scaled down to it; very small ones are enlarged by a whole factor, so that their pixels stay sharp.
         quality: of JPEG; pictures of few pixels are kept without loss as PNG.
     """
+    from PIL.Image import Resampling
+
     picture = _pillow(image)
     longer = max(picture.size)
     buffer = io.BytesIO()
     if longer <= 96:
         factor = max(1, min(size, 160) // longer)
-        picture.resize((picture.width * factor, picture.height * factor), 0).save(buffer, "PNG", optimize=True)
+        picture.resize((picture.width * factor, picture.height * factor), Resampling.NEAREST).save(buffer, "PNG", optimize=True)
         return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     if longer > size:
-        picture.thumbnail((size, size), 3, reducing_gap=2.0)
+        picture.thumbnail((size, size), Resampling.BICUBIC, reducing_gap=2.0)
     picture.convert("RGB").save(buffer, "JPEG", quality=quality, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
@@ -85,14 +87,16 @@ def _pillow(image: np.ndarray):
 
 def _fitted(picture, side: int):
     """Scaled to fit a square cell: small pictures by a whole factor, with hard pixels."""
+    from PIL.Image import Resampling
+
     longer = max(picture.size)
     if longer <= side // 2:
         factor = side // longer
-        return picture.resize((picture.width * factor, picture.height * factor), 0)
+        return picture.resize((picture.width * factor, picture.height * factor), Resampling.NEAREST)
     if longer == side:
         return picture
-    scale = side / longer
-    return picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), 2, reducing_gap=2.0)
+    shape = tuple(max(1, round(part * side / longer)) for part in picture.size)
+    return picture.resize(shape, Resampling.BILINEAR, reducing_gap=2.0)
 
 
 def _cut(text: str, font, width: int) -> str:

@@ -63,8 +63,8 @@ class Ask:
         faults: where faults are left.
         names: class names by index, where a ``data.yaml`` gives them.
         image_column, label_columns, group_column, separator: how to read tables, where a ``data.yaml`` says so.
+        labels: ``class``, ``classes`` or ``numbers``, where a ``data.yaml`` says so and no task is wanted.
         root: the folder that pictures must lie in; None: the folder of the table or listing.
-        inside: whether a ``data.yaml`` is being read, so that another one in the same folder is not looked for.
     """
 
     want: Task | None = None
@@ -74,13 +74,13 @@ class Ask:
     label_columns: tuple[str, ...] | None = None
     group_column: str | None = None
     separator: str | None = None
+    labels: str | None = None
     root: Path | None = None
-    inside: bool = False
 
     @property
     def columns(self) -> str | None:
         """``class``, ``classes``, ``numbers`` or None."""
-        return self.want.columns if self.want is not None else None
+        return self.want.columns if self.want is not None and self.want.columns is not None else self.labels
 
 
 def listed(items: Iterable[str], limit: int = 5) -> str:

@@ -65,7 +65,7 @@ def read(path: Path, ask: Ask) -> Dataset:
         if classes[i] is None or classes[i] in index
     ]
     if not samples and not ask.faults:
-        raise DataError("the folder holds no pictures", file=path, fix="see `vidi list readers` for what can be read")
+        raise DataError("the folder holds no pictures", file=path, fix="see `vidi list formats` for what can be read")
     _note_folders(found, prefix, split_of, depth, order, samples, notes)
     return Dataset(samples, space, notes=notes)
 

@@ -107,5 +107,10 @@ def _points(backbone: Backbone, where: str) -> list[str]:
     known = [stage for stage, paths in by_stage.items() if paths]
     for stage in wanted:
         if stage not in known:
-            raise ChoiceError("no such place for attention", at="attention", value=stage, fix=f"blocks, stages, or some of: {', '.join(known)}")
+            raise ChoiceError(
+                "no such place for attention",
+                at="attention",
+                value=stage,
+                fix=f"blocks, stages, or some of: {', '.join(known)}",
+            )
     return [path for stage in wanted for path in by_stage[stage]]

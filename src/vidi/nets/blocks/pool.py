@@ -125,7 +125,10 @@ def create_pool(name: str, channels: int) -> tuple[nn.Module, int]:
     if name not in POOLS:
         close = nearest(name, POOLS)
         raise ChoiceError(
-            "no such pooling", at="pool", value=name, fix=f"did you mean {', '.join(close)}?" if close else f"one of: {', '.join(POOLS)}"
+            "no such pooling",
+            at="pool",
+            value=name,
+            fix=f"did you mean {', '.join(close)}?" if close else f"one of: {', '.join(POOLS)}",
         )
     kind = POOLS[name]
     pool = kind(channels) if kind is Attentive else kind()

@@ -48,7 +48,11 @@ def check_space(space: Space, family: str, exclusive: bool | None = None) -> Non
         RecipeError: another family, no names, or exclusive classes where independent ones are meant (and the reverse).
     """
     wanted = family if exclusive is None else f"{family} with {'exclusive' if exclusive else 'independent'} classes"
-    given = space.family if exclusive is None else f"{space.family} with {'exclusive' if space.exclusive else 'independent'} classes"
+    given = (
+        space.family
+        if exclusive is None
+        else f"{space.family} with {'exclusive' if space.exclusive else 'independent'} classes"
+    )
     if space.family != family or (exclusive is not None and space.exclusive != exclusive):
         raise RecipeError(f"this head is for {wanted}", at="head", value=given, fix="choose the head of the task")
     if not space.names:

@@ -66,9 +66,7 @@ class Softmax(Head):
         self.linear.bias.copy_(torch.from_numpy(bias - bias.mean()))
 
 
-def head(
-    features: int, space: Space, *, label_smoothing: float = 0.0, scale: float = 1.0, bias: bool = True
-) -> Softmax:
+def head(features: int, space: Space, *, label_smoothing: float = 0.0, scale: float = 1.0, bias: bool = True) -> Softmax:
     """The head for exclusive classes; see `Softmax`."""
     check_space(space, "Classification", exclusive=True)
     return Softmax(features, len(space), label_smoothing=label_smoothing, scale=scale, bias=bias)

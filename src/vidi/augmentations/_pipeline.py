@@ -1,0 +1,170 @@
+"""A list of augmentations, applied to a batch with as little resampling as possible."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from vidi.augmentations._parse import describe, parse
+from vidi.core.augmentation import Augmentation, compose_frames
+from vidi.core.batch import Batch
+from vidi.core.seeds import Draw
+from vidi.ops.warp import fit_matrix, warp
+
+__all__ = ["Pipeline", "parse"]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """An augmentation and the name of its random stream."""
+
+    augmentation: Augmentation
+    stream: str
+
+    def does(self, method: str) -> bool:
+        return getattr(type(self.augmentation), method) is not getattr(Augmentation, method)
+
+    def draw(self, draw: Draw) -> Draw:
+        return draw.child(self.stream)
+
+    def chosen(self, draw: Draw) -> Tensor | None:
+        """(B,) True for samples it is applied to; None: for all."""
+        p = self.augmentation.p
+        return None if p >= 1 else self.draw(draw).child("p").chance(p)
+
+
+class Pipeline:
+    """Augmentations in their order, from a canvas to the size a net wants.
+
+    Neighbors that move pixels are composed into one matrix and resample once; then values are changed; mixing comes last. Unless
+    an augmentation chooses a window (`crop`, `random_resized_crop`), the whole canvas is stretched to `size`. Elastic bending
+    happens at the end of its group of neighbors, on the new pixels.
+
+    Args:
+        augmentations: see `parse`; none at all only fits the canvas.
+        size: (height, width) of the result.
+    """
+
+    def __init__(self, augmentations: Sequence[Augmentation], size: tuple[int, int]):
+        self.augmentations, self.size = tuple(augmentations), (int(size[0]), int(size[1]))
+        seen: Counter[str] = Counter()
+        self._stages: list[list[_Step] | _Step] = []
+        self._mixes: list[_Step] = []
+        for augmentation in self.augmentations:
+            name = type(augmentation).__name__
+            step = _Step(augmentation, f"{name}.{seen[name]}")
+            seen[name] += 1
+            if augmentation.p > 0:
+                self._add(step)
+        if not any(isinstance(stage, list) for stage in self._stages):
+            self._stages.insert(0, [])
+        groups = [stage for stage in self._stages if isinstance(stage, list)]
+        self._fitting = next((group for group in groups if any(step.does("window") for step in group)), groups[0])
+
+    def _add(self, step: _Step) -> None:
+        if any(step.does(method) for method in ("matrix", "window", "displacement")):
+            if not self._stages or isinstance(self._stages[-1], _Step):
+                self._stages.append([])
+            self._stages[-1].append(step)  # type: ignore[union-attr]
+        if step.does("pixels"):
+            self._stages.append(step)
+        if step.augmentation.mixes:
+            self._mixes.append(step)
+
+    @property
+    def description(self) -> list[str]:
+        """One recipe entry per augmentation, with all of its settings."""
+        return [describe(augmentation) for augmentation in self.augmentations]
+
+    @property
+    def mixes(self) -> bool:
+        """Whether a sample's result depends on other samples of its batch."""
+        return bool(self._mixes)
+
+    def __call__(self, batch: Batch, draw: Draw) -> Batch:
+        """The batch, augmented; the one given is not changed.
+
+        Args:
+            batch: inputs with ``image`` (B, 3, H, W) float in 0..1.
+            draw: the random stream of these B samples.
+        """
+        images, matrices = self.apply(batch.inputs["image"], draw)
+        labels, frames = batch.labels, batch.frames
+        if matrices is not None:
+            frames = compose_frames(matrices, frames)
+            table = matrices.numpy()
+            labels = [None if label is None else label.warp(matrix, self.size) for label, matrix in zip(labels, table)]
+        out = replace(batch, inputs=batch.inputs | {"image": images}, labels=list(labels), frames=list(frames))
+        for step in self._mixes if len(batch) else ():
+            out = step.augmentation.mix(out, step.draw(draw).to(images.device))
+        return out
+
+    def apply(self, images: Tensor, draw: Draw) -> tuple[Tensor, Tensor | None]:
+        """Everything but the mixing, for pictures alone.
+
+        Returns:
+            (B, 3, height, width) pictures and (B, 3, 3) float64 matrices from the canvas to them, on the CPU; None: nothing moved.
+        """
+        if not len(images):
+            return images.new_zeros(0, images.shape[1], *self.size), None
+        host, device = draw.to("cpu"), draw.to(images.device)
+        total: Tensor | None = None
+        for stage in self._stages:
+            if isinstance(stage, _Step):
+                images = _recolored(stage, images, host, device)
+                continue
+            old = tuple(images.shape[-2:])
+            new = self.size if stage is self._fitting else old
+            if not stage and new == old:
+                continue
+            matrices = _composed(stage, host, len(images), old, new)
+            fill = next((step.augmentation.fill for step in reversed(stage) if hasattr(step.augmentation, "fill")), "reflect")
+            images = warp(images, matrices, new, fill=fill, displacement=_bent(stage, host, device, new))
+            total = matrices if total is None else matrices @ total
+        return images, total
+
+
+def _composed(steps: list[_Step], draw: Draw, count: int, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+    """(B, 3, 3) float64, from a picture of the old size to one of the new size."""
+    still = torch.eye(3, dtype=torch.float64)
+    total, size = still.expand(count, 3, 3), old
+    for step in steps:
+        chosen, moves = step.chosen(draw), []
+        if step.does("matrix"):
+            moves.append((step.augmentation.matrix(step.draw(draw), size), still, size))
+        if step.does("window"):
+            moves.append((step.augmentation.window(step.draw(draw), size, new), fit_matrix(size, new), new))
+        for matrix, otherwise, reached in moves:
+            if matrix is not None:
+                matrix = matrix.to("cpu", torch.float64)
+                total = (matrix if chosen is None else torch.where(chosen[:, None, None], matrix, otherwise)) @ total
+                size = reached
+    return total if size == new else fit_matrix(size, new) @ total
+
+
+def _bent(steps: list[_Step], host: Draw, device: Draw, size: tuple[int, int]) -> Tensor | None:
+    """The sum of all displacements, (B, 2, H, W)."""
+    total = None
+    for step in steps:
+        bend = step.augmentation.displacement(step.draw(device), size) if step.does("displacement") else None
+        if bend is not None:
+            chosen = step.chosen(host)
+            bend = bend if chosen is None else bend * chosen.to(bend.device)[:, None, None, None]
+            total = bend if total is None else total + bend
+    return total
+
+
+def _recolored(step: _Step, images: Tensor, host: Draw, device: Draw) -> Tensor:
+    chosen = step.chosen(host)
+    if chosen is None or bool(chosen.all()):
+        changed = step.augmentation.pixels(images, step.draw(device))
+        return images if changed is None else changed.to(images.dtype)
+    rows = chosen.nonzero().squeeze(1).to(images.device)
+    if not len(rows):
+        return images
+    changed = step.augmentation.pixels(images[rows], step.draw(device)[rows])
+    return images if changed is None else images.index_copy(0, rows, changed.to(images.dtype))

@@ -1,0 +1,172 @@
+"""What every augmentation must hold to, one from outside as well."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidi.augmentations._pipeline import Pipeline, parse
+from vidi.core.augmentation import Augmentation
+from vidi.core.batch import Batch, Frame
+from vidi.core.seeds import Draw
+from vidi.labels import Classification, Detections, Label
+from vidi.ops.warp import warp_points
+
+SIZE = (24, 32)
+_ODD = ((1, 1), (37, 1), (1, 37), (2, 3), (65, 33))
+
+
+def augment_examples(count: int = 8, size: tuple[int, int] = SIZE) -> Tensor:
+    """(count, 3, height, width) float pictures in 0..1 with slopes, edges, colors and grain, each another."""
+    h, w = size
+    draw = Draw.samples(11, 0, np.arange(count))
+    y, x = torch.meshgrid(torch.arange(h) / max(h - 1, 1), torch.arange(w) / max(w - 1, 1), indexing="ij")
+    turn = draw.uniform(1, 6, 3)[:, :, None, None]
+    waves = 0.5 + 0.3 * torch.sin(turn * x + 2 * turn.flip(1) * y)
+    waves = waves + 0.15 * ((x > draw.uniform()[:, None, None, None]) ^ (y > draw.uniform()[:, None, None, None]))
+    return (waves + 0.05 * draw.normal(3, h, w)).clamp(0, 1)
+
+
+def check_augment(name: str) -> None:
+    """Check an augmentation: shapes, ranges, repeatability, independence of the batch, `p`, tiny pictures, labels that follow.
+
+    Args:
+        name: a name, a path to a .py file, or a recipe entry with settings.
+
+    Raises:
+        AssertionError: says which promise is broken.
+        VidiError: nothing, or nothing usable, answers to the name.
+    """
+    (found,) = parse([name])
+    always = replace(found, p=1.0)
+    _check_entry(found, name)
+    _check_values(always, name)
+    _check_never(found, name)
+    _check_alone(always, name)
+    _check_sizes(always, name)
+    _check_frames(always, name)
+    _check_boxes(always, name)
+    if found.mixes:
+        _check_mixing(always, name)
+
+
+def _expect(holds: bool, where: str, promise: str, got: Any = None) -> None:
+    if not holds:
+        raise AssertionError(f"{where}: {promise}" + ("" if got is None else f"; got {got}"))
+
+
+def _batch(images: Tensor, labels: list[Label | None] | None = None) -> Batch:
+    count, size = len(images), tuple(images.shape[-2:])
+    frames = [Frame(str(index), size, np.eye(3)) for index in range(count)]
+    return Batch({"image": images}, labels or [None] * count, frames, np.arange(count))
+
+
+def _run(augmentation: Augmentation, images: Tensor, size: tuple[int, int], draw: Draw | None = None) -> Tensor:
+    draw = Draw.samples(0, 1, np.arange(len(images))) if draw is None else draw
+    return Pipeline([augmentation], size)(_batch(images), draw).inputs["image"]
+
+
+def _check_entry(augmentation: Augmentation, where: str) -> None:
+    again = parse(Pipeline([augmentation], SIZE).description)
+    _expect(again == [augmentation], where, "its description must parse to the same augmentation", again)
+
+
+def _check_values(augmentation: Augmentation, where: str) -> None:
+    images = augment_examples()
+    before = images.clone()
+    out = _run(augmentation, images, SIZE)
+    _expect(torch.equal(images, before), where, "the pictures given must not be changed")
+    _expect(out.shape == images.shape and out.dtype == images.dtype, where, "shape and dtype stay", (tuple(out.shape), out.dtype))
+    _expect(bool(torch.isfinite(out).all()), where, "values are finite")
+    _expect(float(out.min()) >= -1e-5 and float(out.max()) <= 1 + 1e-5, where, "values lie in 0..1", (float(out.min()), float(out.max())))
+    _expect(torch.equal(out, _run(augmentation, images, SIZE)), where, "the same keys give the same pictures")
+    changed = any(
+        float((_run(augmentation, images, SIZE, Draw.samples(0, epoch, np.arange(8))) - images).abs().max()) > 1e-3 for epoch in range(3)
+    )
+    _expect(changed, where, "with p=1 something changes")
+
+
+def _check_never(augmentation: Augmentation, where: str) -> None:
+    images = augment_examples()
+    _expect(torch.equal(_run(replace(augmentation, p=0.0), images, SIZE), images), where, "with p=0 nothing changes")
+
+
+def _check_alone(augmentation: Augmentation, where: str) -> None:
+    """A sample's result does not depend on the rest of its batch, unless the augmentation says so (`mixes`)."""
+    if augmentation.mixes:
+        return
+    for some in (augmentation, replace(augmentation, p=0.5)):
+        images, draw = augment_examples(8, (28, 36)), Draw.samples(5, 2, np.arange(8))
+        together = _run(some, images, SIZE, draw)
+        for index in range(8):
+            row = torch.tensor([index])
+            alone = _run(some, images[row], SIZE, draw[row])[0]
+            gap = float((alone - together[index]).abs().max())
+            _expect(gap < 1e-4, where, "a sample alone equals the sample in its batch", f"sample {index} differs by {gap:.2g}")
+
+
+def _check_sizes(augmentation: Augmentation, where: str) -> None:
+    for size in _ODD:
+        for count in (1, 3):
+            out = _run(augmentation, augment_examples(count, size), size)
+            fine = out.shape == (count, 3, *size) and bool(torch.isfinite(out).all())
+            _expect(fine, where, f"pictures of {size[0]}x{size[1]} survive", tuple(out.shape))
+    out = _run(augmentation, torch.zeros(0, 3, *SIZE), SIZE)
+    _expect(out.shape == (0, 3, *SIZE), where, "an empty batch survives", tuple(out.shape))
+    out = _run(augmentation, augment_examples(2, (40, 50)), SIZE)
+    _expect(out.shape == (2, 3, *SIZE), where, "a larger canvas ends at the net's size", tuple(out.shape))
+
+
+def _check_frames(augmentation: Augmentation, where: str) -> None:
+    images, draw = augment_examples(8, (28, 36)), Draw.samples(3, 0, np.arange(8))
+    pipeline = Pipeline([augmentation], SIZE)
+    out, (_, matrices) = pipeline(_batch(images), draw), pipeline.apply(images, draw)
+    matrices = torch.eye(3).expand(8, 3, 3) if matrices is None else matrices
+    got = np.stack([frame.matrix for frame in out.frames])
+    _expect(bool(np.allclose(got, matrices.numpy())), where, "frames remember the matrix")
+    _expect(all(frame.size == (28, 36) for frame in out.frames), where, "frames keep the original's size")
+
+
+def _check_boxes(augmentation: Augmentation, where: str) -> None:
+    """A bright square's pixels land where its moved box says."""
+    kind = type(augmentation)
+    outline = {"fill": "zeros"} if "fill" in {field.name for field in fields(augmentation)} else {}
+    still = type(kind.__name__, (kind,), {"pixels": Augmentation.pixels, "mixes": False, "__module__": kind.__module__})
+    values = {field.name: getattr(augmentation, field.name) for field in fields(augmentation)}
+    mover = still(**(values | outline))
+    size, box = (60, 80), np.array([30, 20, 50, 40], np.float32)
+    images = torch.zeros(16, 3, *size)
+    images[:, :, 20:40, 30:50] = 1
+    draw = Draw.samples(9, 4, np.arange(16))
+    bend = kind.displacement(mover, draw.child(f"{kind.__name__}.0"), size)
+    margin = 1.0 + (0.0 if bend is None else float(bend.abs().max()))
+    pipeline = Pipeline([mover], size)
+    moved = pipeline(_batch(images, [Detections(box[None]) for _ in range(16)]), draw)
+    _, matrices = pipeline.apply(images, draw)
+    corners = torch.tensor([[30, 20], [50, 20], [50, 40], [30, 40]], dtype=torch.float64)
+    for index, (image, label) in enumerate(zip(moved.inputs["image"], moved.labels)):
+        bright = (image[0] > 0.5).nonzero().flip(1).double() + 0.5
+        places = corners if matrices is None else warp_points(corners, matrices[index])
+        outside = ((bright < places.amin(0) - margin) | (bright > places.amax(0) + margin)).any(1).double().mean()
+        _expect(not len(bright) or float(outside) < 0.02, where, "pixels land where the matrix says", f"sample {index}")
+        if not len(bright):
+            continue
+        _expect(len(label) == 1, where, "a box with visible pixels is kept", f"sample {index}")
+        low, high = places.amin(0).clamp_min(0), torch.minimum(places.amax(0), torch.tensor([80.0, 60.0]))
+        _expect(bool(np.allclose(label.boxes[0], torch.cat([low, high]).numpy(), atol=1e-2)), where, "boxes follow the matrix", label.boxes[0])
+
+
+def _check_mixing(augmentation: Augmentation, where: str) -> None:
+    images = augment_examples()
+    labels: list[Label | None] = [Classification.one_hot(index % 4, 4) for index in range(8)]
+    out = augmentation.mix(_batch(images, labels), Draw.samples(0, 0, np.arange(8)))
+    sums = np.stack([label.probabilities for label in out.labels]).sum(1)
+    _expect(len(out) == 8 and bool(np.allclose(sums, 1, atol=1e-5)), where, "mixed labels keep their mass", sums)
+    kept = np.stack([label.probabilities for label in labels])
+    _expect(bool(np.array_equal(kept, np.eye(4, dtype=np.float32)[np.arange(8) % 4])), where, "the labels given must not be changed")
+    unknown = augmentation.mix(_batch(images), Draw.samples(0, 0, np.arange(8)))
+    _expect(unknown.labels == [None] * 8, where, "samples without labels survive")
