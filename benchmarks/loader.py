@@ -2,10 +2,14 @@
 
     python benchmarks/loader.py [--json] [--peers torchvision|none] [--photos DIR] [--workers 2] [--enlarge 1.0714]
 
-Photos of 640x480 (JPEG, quality 90) become normalized float batches of 64 at 224 px, cropped at random, resized and flipped.
-torchvision does it the usual way: RandomResizedCrop, RandomHorizontalFlip, ToTensor, Normalize in DataLoader processes, in every
-epoch alike. vidi decodes once in its first epoch and reads its cache in later ones. Every contender runs in a process of
-its own; rounds alternate, and each number is the median over rounds. Without ``--photos`` the pictures are crops of the two
+Photos of 640x480 (JPEG, quality 90) become normalized float batches of 64 at 224 px, in two ways:
+
+    resized   RandomResizedCrop, RandomHorizontalFlip, ToTensor, Normalize  |  random_resized_crop, hflip
+    crop      Resize, RandomCrop, RandomHorizontalFlip, ToTensor, Normalize |  crop, hflip
+
+torchvision decodes in every epoch, in DataLoader processes. vidi decodes once, in its first epoch, and reads its cache in later
+ones. Every contender runs in a fresh process, after a pass over 64 pictures, not counted, through a loader of its own; rounds
+alternate, each number is the median over rounds. Processor time, which other programs disturb less, is given beside the rate. Without ``--photos`` the pictures are crops of the two
 photographs that come with scikit-learn, with sensor noise.
 """
 
@@ -23,6 +27,7 @@ from statistics import median
 
 BATCH = 64
 SIZE = 224
+WAYS = ("resized", "crop")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -66,20 +71,22 @@ class Clock:
         return time.perf_counter(), sum(part.user + part.system for part in times)
 
 
-def run_vidi(folder: Path, workers: int, enlarge: float, epochs: int) -> list[tuple[float, float]]:
+def run_vidi(files: list[Path], way: str, workers: int, enlarge: float, epochs: int) -> list[tuple[float, float]]:
     """Wall and processor seconds of each epoch."""
     import torch
 
     from vidi.augmentations._pipeline import Pipeline, parse
     from vidi.core.dataset import Dataset, Sample
+    from vidi.core.memory import keep_freed_memory
     from vidi.core.preprocess import Preprocess
     from vidi.core.seeds import Draw, sample_keys
     from vidi.data.loader import Loader
     from vidi.data.pixels import PixelStore
     from vidi.data.samplers import shuffled
 
-    data = Dataset([Sample(str(path.relative_to(folder)), {"image": path}) for path in sorted(folder.rglob("*.jpg"))], root=folder)
-    pipeline = Pipeline(parse(["random_resized_crop", "hflip"]), (SIZE, SIZE))
+    keep_freed_memory()
+    data = Dataset([Sample(path.name, {"image": path}) for path in files])
+    pipeline = Pipeline(parse(["random_resized_crop" if way == "resized" else "crop", "hflip"]), (SIZE, SIZE))
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
     seconds = []
     with PixelStore(data, Preprocess((SIZE, SIZE)).enlarged(enlarge), cache="memory", workers=workers) as store:
@@ -89,18 +96,23 @@ def run_vidi(folder: Path, workers: int, enlarge: float, epochs: int) -> list[tu
             for batch in loader.batches(shuffled(len(data), 0, epoch)):
                 images = batch.inputs["image"].float().div_(255)
                 images, _ = pipeline.apply(images, Draw(sample_keys(0, epoch, batch.indices)))
-                used((images - mean).div_(std))
+                used(images.sub_(mean).div_(std))
             seconds.append(clock.lap())
     return seconds
 
 
-def run_torchvision(folder: Path, workers: int, epochs: int) -> list[float]:
+def run_torchvision(files: list[Path], way: str, workers: int, enlarge: float, epochs: int) -> list[tuple[float, float]]:
     import torch
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
 
-    steps = [transforms.RandomResizedCrop(SIZE), transforms.RandomHorizontalFlip(), transforms.ToTensor()]
-    data = ImageFolder(str(folder), transforms.Compose([*steps, transforms.Normalize(MEAN, STD)]))
+    if way == "resized":
+        steps = [transforms.RandomResizedCrop(SIZE)]
+    else:
+        steps = [transforms.Resize(round(SIZE * enlarge)), transforms.RandomCrop(SIZE)]
+    steps += [transforms.RandomHorizontalFlip(), transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+    chosen = {str(path) for path in files}
+    data = ImageFolder(str(files[0].parent.parent), transforms.Compose(steps), is_valid_file=chosen.__contains__)
     loader = torch.utils.data.DataLoader(data, BATCH, shuffle=True, num_workers=workers, persistent_workers=True)
     seconds = []
     for _ in range(epochs):
@@ -115,38 +127,47 @@ def used(images) -> None:
     assert images.shape[1:] == (3, SIZE, SIZE) and str(images.dtype) == "torch.float32"
 
 
-def contend(name: str, options: argparse.Namespace, folder: Path) -> list[float]:
-    """Seconds per epoch of one contender in a fresh process."""
-    command = [sys.executable, __file__, "--run", name, "--photos", str(folder), "--workers", str(options.workers)]
+def contend(name: str, way: str, options: argparse.Namespace, folder: Path) -> list[list[float]]:
+    """Wall and processor seconds of each epoch of one contender in a fresh process."""
+    command = [sys.executable, __file__, "--run", name, "--way", way, "--photos", str(folder), "--workers", str(options.workers)]
     command += ["--enlarge", str(options.enlarge), "--threads", str(options.threads)] + ["--processes"] * options.processes
     source = str(Path(__file__).resolve().parent.parent / "src")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout)
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict:
     count = sum(1 for _ in folder.rglob("*.jpg"))
     contenders = ["vidi"] + ([] if options.peers == "none" else options.peers.split(","))
-    first, later = {name: [] for name in contenders}, {name: [] for name in contenders}
-    for _ in range(options.rounds):
-        for name in contenders:
-            seconds = contend(name, options, folder)
-            first[name].append(count / seconds[0])
-            later[name].append(count / median(seconds[1:]))
-    numbers = {}
-    for name in contenders:
-        numbers[f"{name}.first_epoch_pictures_per_second"] = round(median(first[name]), 1)
-        numbers[f"{name}.pictures_per_second"] = round(median(later[name]), 1)
-    for name in contenders[1:]:
-        for key in ("first_epoch_pictures_per_second", "pictures_per_second"):
-            numbers[f"vidi.{key}_over_{name}"] = round(numbers[f"vidi.{key}"] / numbers[f"{name}.{key}"], 2)
-    mean_bytes = round(sum(path.stat().st_size for path in folder.rglob("*.jpg")) / count)
+    numbers, rounds = {}, {}
+    for way in WAYS:
+        runs = {name: [] for name in contenders}
+        for _ in range(options.rounds):
+            for name in contenders:
+                runs[name].append(contend(name, way, options, folder))
+        prefix = "" if way == "resized" else "crop_"
+        for name, found in runs.items():
+            later = [[median(epoch[k] for epoch in run[1:]) for k in (0, 1)] for run in found]
+            for key, seconds in ((f"{prefix}first_epoch_", [run[0] for run in found]), (prefix, later)):
+                numbers[f"{name}.{key}pictures_per_second"] = round(median(count / wall for wall, _ in seconds), 1)
+                numbers[f"{name}.{key}cpu_ms_per_picture"] = round(median(1e3 * cpu / count for _, cpu in seconds), 3)
+        rounds[way] = {name: [[[round(x, 2) for x in epoch] for epoch in run] for run in found] for name, found in runs.items()}
     about = {
-        "pictures": count, "bytes_per_picture": mean_bytes, "batch": BATCH, "size": SIZE, "canvas": round(SIZE * options.enlarge),
-        "workers": options.workers, "processes": options.processes, "threads": options.threads, "rounds": options.rounds, "cores": os.cpu_count(),
-        "per_round": {name: {"first": [round(x, 1) for x in first[name]], "later": [round(x, 1) for x in later[name]]} for name in contenders},
+        "pictures": count, "bytes_per_picture": round(sum(path.stat().st_size for path in folder.rglob("*.jpg")) / count),
+        "batch": BATCH, "size": SIZE, "canvas": round(SIZE * options.enlarge), "workers": options.workers,
+        "processes": options.processes, "threads": options.threads, "cores": os.cpu_count(), "rounds": rounds,
     }  # fmt: skip
-    return {"kind": "loader", "numbers": numbers, "about": about}
+    return {"kind": "loader", "numbers": numbers | ratios(numbers, contenders[1:]), "about": about}
+
+
+def ratios(numbers: dict, peers: list[str]) -> dict:
+    """How many times vidi is as fast, and how many times its processor time a peer needs."""
+    found = {}
+    for peer in peers:
+        for key in [key.partition(".")[2] for key in numbers if key.startswith("vidi.")]:
+            a, b = numbers[f"vidi.{key}"], numbers[f"{peer}.{key}"]
+            found[f"vidi.{key}_against_{peer}"] = round(b / a if "cpu_ms" in key else a / b, 2)
+    return found
 
 
 def arguments() -> argparse.Namespace:
@@ -162,6 +183,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, help="accepted for uniformity; nothing is trained here")
     parser.add_argument("--run", help=argparse.SUPPRESS)
+    parser.add_argument("--way", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -171,10 +193,11 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(options.threads)
-        if options.run == "torchvision":
-            seconds = run_torchvision(options.photos, options.workers, 3)
-        else:
-            seconds = run_vidi(options.photos, options.workers if options.processes else 0, options.enlarge, 3)
+        contender = {"vidi": run_vidi, "torchvision": run_torchvision}[options.run]
+        workers = options.workers if options.run != "vidi" or options.processes else 0
+        files = sorted(options.photos.rglob("*.jpg"))
+        contender(files[:: max(1, len(files) // BATCH)], options.way, workers, options.enlarge, 1)  # imports and first calls
+        seconds = contender(files, options.way, workers, options.enlarge, 3)
         print(json.dumps(seconds))
         return
     with tempfile.TemporaryDirectory() as temporary:
@@ -186,7 +209,7 @@ def main() -> None:
         print(json.dumps(result))
         return
     for key, value in result["numbers"].items():
-        print(f"{key:55s} {value:10.2f}")
+        print(f"{key:65s} {value:10.2f}")
 
 
 if __name__ == "__main__":

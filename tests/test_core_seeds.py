@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from vidi.core.seeds import Draw, permutation, sample_keys, seed_everything
+from vidi.core.seeds import _GOLDEN, Draw, _mix, permutation, sample_keys, seed_everything
 
 PINNED_KEYS = [2558736989570252433, -533072482827883436]
 PINNED_BITS = [[2003531519112860791, 5073758005065537240]]
@@ -75,7 +75,14 @@ def test_calls_children_epochs_and_seeds_differ():
     first, second = one.uniform(), one.uniform()
     assert not torch.equal(first, second) and torch.equal(first, draw(100).uniform())
     child, other = draw(100).child("crop"), draw(100).child("flip")
-    streams = [first, child.uniform(), other.uniform(), draw(100, epoch=1).uniform(), draw(100, seed=1).uniform(), draw(100).child("crop").child("crop").uniform()]
+    streams = [
+        first,
+        child.uniform(),
+        other.uniform(),
+        draw(100, epoch=1).uniform(),
+        draw(100, seed=1).uniform(),
+        draw(100).child("crop").child("crop").uniform(),
+    ]
     for i, a in enumerate(streams):
         for b in streams[:i]:
             assert abs(np.corrcoef(a.numpy(), b.numpy())[0, 1]) < 0.5 and not torch.equal(a, b)
@@ -93,6 +100,12 @@ def test_moving_to_a_device_continues_the_stream():
     here.uniform()
     there = here.to("cpu")
     assert torch.equal(here.uniform(), there.uniform())
+
+
+def test_the_mixer_is_splitmix64():
+    """The published first outputs of SplitMix64 for seed 0."""
+    state = torch.arange(3, dtype=torch.int64) * _GOLDEN
+    assert [value % 2**64 for value in _mix(state).tolist()] == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
 
 
 def test_numbers_are_pinned():

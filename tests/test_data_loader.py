@@ -179,15 +179,18 @@ def test_sixty_thousand_small_arrays_are_fast():
 
 def test_numbers_and_tokens_come_along():
     blank = np.zeros((20, 24), np.uint8)
-    inputs = [{"image": blank, "table": [1.5, float("nan")], "tokens": [4, 5]}, {"image": blank, "table": [2, 3], "tokens": [6]}]
+    inputs = [
+        {"image": blank, "table": [1.5, float("nan")], "tokens": [4, 5], "place": 8},
+        {"image": blank, "table": [2, 3], "tokens": [6], "place": 9},
+    ]
     data = Dataset([Sample(str(i), values) for i, values in enumerate(inputs)])
     with PixelStore(data, CANVAS) as store:
         (batch,) = all_batches(store, data, [1, 0])
         assert batch.inputs["table"].dtype == torch.float32 and batch.inputs["tokens"].dtype == torch.int64
-        assert batch.inputs["tokens"].tolist() == [[6, 0], [4, 5]]
+        assert batch.inputs["tokens"].tolist() == [[6, 0], [4, 5]] and batch.inputs["place"].tolist() == [9, 8]
         np.testing.assert_array_equal(batch.inputs["table"], [[2, 3], [1.5, np.nan]])
         for wrong in ({"table": [1.0]}, {"table": "text"}, {}):
-            odd = Dataset([data[0], Sample("odd", {"image": blank, "tokens": [1], **wrong})])
+            odd = Dataset([data[0], Sample("odd", {"image": blank, "tokens": [1], "place": 1, **wrong})])
             with pytest.raises(DataError, match="odd"):
                 Loader(store, odd, batch=1)
 
@@ -590,3 +593,13 @@ def test_advice_for_decoding(photos, monkeypatch, cpus, workers, hint):
 
 def test_cores_counts_at_least_one():
     assert _workers.cores() >= 1
+
+
+def test_kept_memory_is_not_cleared_again():
+    code = (
+        "import resource, numpy as np\nfrom vidi.core.memory import keep_freed_memory\nkept = keep_freed_memory()\n"
+        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\nnp.ones(10_000_000)\nbefore = faults()\n"
+        "for _ in range(20): np.ones(5_000_000)\nraise SystemExit(kept and faults() - before > 10_000)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0

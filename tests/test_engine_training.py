@@ -17,7 +17,7 @@ from vidi.core import discovery
 from vidi.core.console import quiet
 from vidi.core.dataset import Dataset, Sample
 from vidi.core.space import Space
-from vidi.data.write import write_dataset
+from vidi.data.save import write_dataset
 from vidi.engine.loop import Callback
 from vidi.errors import DataError, InputError, RecipeError, StoppedEarly, TrainError, VidiError
 from vidi.labels import Classification, Regression

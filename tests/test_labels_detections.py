@@ -26,12 +26,21 @@ def test_empty_comes_first():
 def test_indexing_keeps_all_fields_together():
     masks = np.zeros((3, 5, 6), bool)
     masks[1, 2, 3] = True
-    found = Detections([[0, 0, 1, 1], [1, 1, 2, 2], [2, 2, 3, 3]], [0.1, 0.9, 0.6], [0, 1, 2], masks, [5, 6, 7], ["a", "b", "c"], [0, 0, 1])
+    found = Detections(
+        [[0, 0, 1, 1], [1, 1, 2, 2], [2, 2, 3, 3]], [0.1, 0.9, 0.6], [0, 1, 2], masks, [5, 6, 7], ["a", "b", "c"], [0, 0, 1]
+    )
     kept = found[found.scores > 0.5]
-    assert kept.classes.tolist() == [1, 2] and kept.texts == ("b", "c") and kept.tracks.tolist() == [6, 7] and kept.crowd.tolist() == [False, True]
+    assert (
+        kept.classes.tolist() == [1, 2]
+        and kept.texts == ("b", "c")
+        and kept.tracks.tolist() == [6, 7]
+        and kept.crowd.tolist() == [False, True]
+    )
     assert kept.masks[0, 2, 3] and not kept.masks[1].any()
     assert found[0].texts == ("a",) and found[-1].classes.tolist() == [2] and found[1:].texts == ("b", "c")
-    assert found[[2, 0]].texts == ("c", "a") and len(found[[]]) == 0 and found[np.argsort(-found.scores)].texts == ("b", "c", "a")
+    assert (
+        found[[2, 0]].texts == ("c", "a") and len(found[[]]) == 0 and found[np.argsort(-found.scores)].texts == ("b", "c", "a")
+    )
     with pytest.raises(IndexError):
         found[3]
 
@@ -125,7 +134,13 @@ def test_merge_is_weighted_boxes_fusion(seed, weights):
     labels = []
     for _ in range(3):
         kept = base[rng.random(12) < 0.8]
-        labels.append(Detections(kept.boxes + rng.normal(0, 1.5, kept.boxes.shape), np.clip(kept.scores + rng.normal(0, 0.05, len(kept)), 0.01, 1), kept.classes))
+        labels.append(
+            Detections(
+                kept.boxes + rng.normal(0, 1.5, kept.boxes.shape),
+                np.clip(kept.scores + rng.normal(0, 0.05, len(kept)), 0.01, 1),
+                kept.classes,
+            )
+        )
     merged = Detections.merge(labels, weights)
     expected = brute_fusion(labels, weights or [1.0, 1.0, 1.0])
     assert len(merged) == len(expected)
@@ -136,7 +151,9 @@ def test_merge_is_weighted_boxes_fusion(seed, weights):
 
 def test_merge_lowers_what_only_one_saw_and_keeps_the_leaders_fields():
     a = Detections([[0, 0, 10, 10]], [0.9], masks=np.ones((1, 4, 4), bool), tracks=[3], texts=["yes"])
-    b = Detections([[0, 0, 10, 11], [50, 50, 60, 60]], [0.6, 0.8], masks=np.zeros((2, 4, 4), bool), tracks=[4, 5], texts=["no", "lone"])
+    b = Detections(
+        [[0, 0, 10, 11], [50, 50, 60, 60]], [0.6, 0.8], masks=np.zeros((2, 4, 4), bool), tracks=[4, 5], texts=["no", "lone"]
+    )
     merged = Detections.merge([a, b])
     assert merged.texts == ("yes", "lone") and merged.tracks.tolist() == [3, 5]
     np.testing.assert_allclose(merged.scores, [0.75, 0.4])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vidi.labels import FAMILIES, Classification, Embedding, Label, Regression, Text
+from vidi.labels import FAMILIES, Classification, Detections, Embedding, Label, Regression, Segmentation, Text
 from vidi.testing.label import check_label, label_examples
 
 
@@ -37,7 +37,11 @@ def test_check_label_catches_a_broken_family():
 
     class Forgetful(Text):
         def to_dict(self):
-            return {"family": "Forgetful", "text": self.text, "confidence": 1.0 if self.confidence == 1 else self.confidence / 2}
+            return {
+                "family": "Forgetful",
+                "text": self.text,
+                "confidence": 1.0 if self.confidence == 1 else self.confidence / 2,
+            }
 
     with pytest.raises(AssertionError, match="example 0: a label agrees with itself"):
         check_label(Doubtful, [Doubtful("")])
@@ -91,3 +95,27 @@ def test_embedding():
     assert a.agreement(b) == 0.5 and a.agreement(Embedding([-3, 0])) == 0 and a.agreement(Embedding([5, 0])) == 1
     assert Embedding.merge([a, b]).vector.tolist() == [0.5, 1.0]
     assert Embedding(np.zeros(2)).agreement(a) == 0.5
+
+
+def test_names_are_drawn_in_most_alphabets():
+    blank = np.zeros((100, 300, 3), np.uint8)
+    drawn = [Text(text).draw(blank) for text in ("ö", "Ж", "λ", "ş")]
+    for i, a in enumerate(drawn):
+        assert all(not np.array_equal(a, b) for b in drawn[:i])
+
+
+def test_words_and_renumbering():
+    found = Detections(np.array([[0, 0, 1, 1]] * 3), classes=np.array([1, 0, 1]), texts=("a", "b", "c"))
+    assert found.words(["cat", "dog"]) == "2 dog, 1 cat" and Detections.empty().words() == "none"
+    assert found.record(["cat", "dog"]) == {"found": 3, "label": "2 dog, 1 cat"}
+    moved = found.reindexed(np.array([4, 2]), 5)
+    assert moved.classes.tolist() == [2, 4, 2] and moved.texts == found.texts
+    assert Detections.empty().reindexed(np.array([4, 2]), 5).classes.shape == (0,)
+    chances = np.zeros((2, 1, 4), np.float32)
+    chances[0, 0, 0] = chances[1, 0, 1:3] = 1
+    areas = Segmentation.from_probabilities(chances)
+    assert areas.words(["sky"]) == "1 50%, sky 25%" and Segmentation(np.full((2, 2), 255)).words() == "none"
+    moved = areas.reindexed(np.array([3, 0]), 4)
+    assert moved.classes.tolist() == [[3, 0, 0, 255]] and moved.probabilities[:, 0, 0].tolist() == [0, 0, 0, 1]
+    assert Text("a", 0.5).record() == {"text": "a", "confidence": 0.5} and Text("a", 0.5).words() == "a 0.50"
+    assert Embedding(np.array([3.0, 4.0])).words() == "2 values, length 5"

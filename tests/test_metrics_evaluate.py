@@ -179,6 +179,14 @@ def test_predictions_that_are_not_finite_are_refused(bad):
     assert caught.value.at == 7 and caught.value.file == "7.png"
 
 
+def test_deviations_that_are_not_finite_are_refused():
+    truth, predicted = sized(5)
+    predicted[3] = Regression(np.zeros(2), np.array([0.1, np.nan]))
+    with pytest.raises(InputError) as caught:
+        evaluate(["mae"], truth, predicted, SIZES)
+    assert caught.value.at == 3
+
+
 def test_labels_that_do_not_fit_are_refused():
     truth, predicted = labeled(4)
     short = Classification(np.array([0.5, 0.5]))

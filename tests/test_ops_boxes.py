@@ -57,7 +57,9 @@ def slow_distance(a, b):
     return row[-1]
 
 
-@pytest.mark.parametrize("a, b, expected", [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("é", "e", 1)])
+@pytest.mark.parametrize(
+    "a, b, expected", [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("é", "e", 1)]
+)
 def test_known_distances(a, b, expected):
     assert edit_distance(a, b) == expected
 
@@ -74,7 +76,11 @@ def test_distance_equals_the_table_method():
 def test_runs_are_cocos():
     mask = np.array([[0, 1, 1], [0, 0, 1]], bool)
     assert mask_to_counts(mask) == [2, 1, 1, 2]
-    assert mask_to_counts(np.ones((2, 2), bool)) == [0, 4] and mask_to_counts(np.zeros((2, 2), bool)) == [4] and mask_to_counts(np.zeros((0, 3))) == []
+    assert (
+        mask_to_counts(np.ones((2, 2), bool)) == [0, 4]
+        and mask_to_counts(np.zeros((2, 2), bool)) == [4]
+        and mask_to_counts(np.zeros((0, 3))) == []
+    )
     rng = np.random.default_rng(0)
     for size in ((1, 1), (3, 5), (7, 2), (0, 4)):
         mask = rng.random(size) < 0.5
@@ -86,7 +92,10 @@ def test_runs_are_cocos():
 def test_nearest_sampling_by_hand():
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 9, (2, 11, 13))
-    for matrix in (np.array([[0.813, -0.517, 4.07], [0.411, 0.907, -1.03], [0, 0, 1]]), np.array([[1.217, 0.113, 0.01], [0, 1.019, 1.07], [0.023, 0.011, 1]])):
+    for matrix in (
+        np.array([[0.813, -0.517, 4.07], [0.411, 0.907, -1.03], [0, 0, 1]]),
+        np.array([[1.217, 0.113, 0.01], [0, 1.019, 1.07], [0.023, 0.011, 1]]),
+    ):
         moved, back = warp_nearest(picture, matrix, (9, 10), -1), np.linalg.inv(matrix)
         for y in range(9):
             for x in range(10):

@@ -97,7 +97,9 @@ def test_evidence_by_hand():
     assert evidence({"y": torch.tensor([[4.0]])}, {"y": torch.tensor([[-1.0]])}, kinds).item() == 4
     both = evidence({"y": torch.tensor([[2.0, -4.0]])}, {"y": torch.tensor([[1.0, -1.0]])}, {"y": "bernoulli"})
     assert both.item() == 3
-    along = evidence({"y": torch.tensor([[3.0, 4.0], [3.0, 4.0]])}, {"y": torch.tensor([[0.0, 2.0], [0.0, 0.0]])}, {"y": "euclidean"})
+    along = evidence(
+        {"y": torch.tensor([[3.0, 4.0], [3.0, 4.0]])}, {"y": torch.tensor([[0.0, 2.0], [0.0, 0.0]])}, {"y": "euclidean"}
+    )
     torch.testing.assert_close(along, torch.tensor([4.0, 7 / 2**0.5]))
     turned = evidence({"y": torch.tensor([[1.0, 0.0]])}, {"y": torch.tensor([[-2.0, 0.0]])}, {"y": "vector"})
     assert turned.item() == pytest.approx(-1)

@@ -19,9 +19,9 @@ Hole = float | Literal["mean", "noise"]
 def punched(images: Tensor, holes: Tensor, how: Hole, draw: Draw) -> Tensor:
     """Pictures with holes, (B, 1, H, W) bool, filled."""
     if not isinstance(how, str):
-        return images.masked_fill(holes, float(how))
+        return torch.lerp(images, images.new_full((1, 1, 1, 1), float(how)), holes.to(images.dtype))
     filling = images.mean((2, 3), keepdim=True)
     if how == "noise":
         spread = images.std((2, 3), keepdim=True, correction=0).clamp_min(0.1)
         filling = (filling + spread * draw.child("filling").normal(*images.shape[1:])).clamp_(0, 1)
-    return torch.where(holes, filling, images)
+    return torch.lerp(images, filling.to(images.dtype), holes.to(images.dtype))

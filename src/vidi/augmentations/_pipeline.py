@@ -13,7 +13,7 @@ from vidi.augmentations._parse import describe, parse
 from vidi.core.augmentation import Augmentation, compose_frames
 from vidi.core.batch import Batch
 from vidi.core.seeds import Draw
-from vidi.ops.warp import fit_matrix, warp
+from vidi.ops.warp import fit_matrix, size_of, warp
 
 __all__ = ["Pipeline", "parse"]
 
@@ -117,7 +117,7 @@ class Pipeline:
             if isinstance(stage, _Step):
                 images = _recolored(stage, images, host, device)
                 continue
-            old = tuple(images.shape[-2:])
+            old = size_of(images)
             new = self.size if stage is self._fitting else old
             if not stage and new == old:
                 continue

@@ -12,7 +12,7 @@ from vidi.augmentations._mixing import gamma_draws
 from vidi.augmentations._policy import MOVES, matrices, recolored, strengths
 from vidi.core.augmentation import Augmentation, setting
 from vidi.core.seeds import Draw
-from vidi.ops.warp import warp
+from vidi.ops.warp import size_of, warp
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class AugMix(Augmentation):
 
     def _chain(self, images: Tensor, draw: Draw) -> Tensor:
         """Pictures after one chain; each sample has its own length and operations."""
-        size, draw = tuple(images.shape[-2:]), draw.to("cpu")
+        size, draw = size_of(images), draw.to("cpu")
         ranges = self._ranges(size)
         names, length = list(ranges), draw.integers(self.depth) + 1
         for place in range(self.depth):

@@ -11,6 +11,7 @@ from vidi.augmentations._fill import Hole, punched
 from vidi.core.augmentation import Augmentation, setting
 from vidi.core.seeds import Draw
 from vidi.ops.shapes import grid_holes
+from vidi.ops.warp import size_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class GridMask(Augmentation):
     fill: Hole = setting("mean", 0, 1)
 
     def pixels(self, images: Tensor, draw: Draw) -> Tensor:
-        size = tuple(images.shape[-2:])
+        size = size_of(images)
         period = draw.uniform(self.low, self.high) * min(size)
         x, y = draw.uniform(), draw.uniform()
         angle = draw.uniform(-self.degrees, self.degrees) * (math.pi / 180)

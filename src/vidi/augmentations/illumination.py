@@ -10,6 +10,7 @@ from torch import Tensor
 from vidi.core.augmentation import Augmentation, setting
 from vidi.core.seeds import Draw
 from vidi.ops.shapes import slope
+from vidi.ops.warp import size_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Illumination(Augmentation):
     exposure: float = setting(0.5, 0, 4)
 
     def pixels(self, images: Tensor, draw: Draw) -> Tensor:
-        light = slope(draw.uniform(-math.pi, math.pi), tuple(images.shape[-2:]))
+        light = slope(draw.uniform(-math.pi, math.pi), size_of(images))
         gain = 1 + draw.uniform(0, self.gradient)[:, None, None, None] * light
         stops = draw.uniform(-self.exposure, self.exposure).exp2()[:, None, None, None]
         return (images * (gain * stops)).clamp_(0, 1)

@@ -11,6 +11,7 @@ from vidi.augmentations._fill import Beyond
 from vidi.augmentations._policy import matrices, recolored, strengths
 from vidi.core.augmentation import Augmentation, setting
 from vidi.core.seeds import Draw
+from vidi.ops.warp import size_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,6 @@ class RandAugment(Augmentation):
         return total
 
     def pixels(self, images: Tensor, draw: Draw) -> Tensor:
-        for row in self._chosen(draw, tuple(images.shape[-2:])):
+        for row in self._chosen(draw, size_of(images)):
             images = recolored(images, *row)
         return images

@@ -11,6 +11,7 @@ from torch import Tensor
 from vidi.core.augmentation import Augmentation, setting
 from vidi.core.seeds import Draw
 from vidi.ops.shapes import polygon
+from vidi.ops.warp import size_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,6 @@ class Shadow(Augmentation):
         spread = (index + draw.uniform(-0.3, 0.3, self.edges)) / count[:, None]
         angles = (draw.uniform()[:, None] + spread) * (2 * math.pi)
         distances = draw.uniform(0.05, 0.4, self.edges).masked_fill(index >= count[:, None], math.inf)
-        mask = polygon(x, y, angles, distances, draw.uniform(0, 1) * self.softness, tuple(images.shape[-2:]))
+        mask = polygon(x, y, angles, distances, draw.uniform(0, 1) * self.softness, size_of(images))
         loss = draw.uniform(self.strength / 3, self.strength)[:, None, None, None]
         return images * (1 - loss * mask)

@@ -30,7 +30,7 @@ class Container:
     def __init__(self, path: Path):
         self.path = Path(path)
         try:
-            self._file = open(self.path, "rb")  # noqa: SIM115
+            self._file = open(self.path, "rb")
         except OSError as error:
             raise ModelError(f"cannot be opened: {error.strerror}", file=path, fix="check the path") from None
         try:

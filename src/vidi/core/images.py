@@ -196,8 +196,8 @@ def _decode(
     width, height = image.size
     try:
         turn = _orientation(image)
-        drafted = at_least is not None and image.format in ("JPEG", "MPO")
-        if drafted:
+        drafted = image.format in ("JPEG", "MPO")
+        if drafted and at_least is not None:
             tall, wide = at_least[::-1] if turn in _SWAPPED else at_least
             image.draft(None, (max(1, wide), max(1, tall)))
         image.seek(0)

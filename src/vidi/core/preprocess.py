@@ -47,7 +47,8 @@ class Preprocess:
 
     def enlarged(self, factor: float) -> Preprocess:
         """The same rule on a canvas larger by a factor, to leave room for augmentation."""
-        return replace(self, size=tuple(max(1, round(side * factor)) for side in self.size))
+        tall, wide = (max(1, round(side * factor)) for side in self.size)
+        return replace(self, size=(tall, wide))
 
     def matrix(self, size: tuple[int, int]) -> np.ndarray:
         """(3, 3) float64 from the pixels of a picture of (height, width) to the canvas."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vidi.core.dataset import Dataset
 from vidi.core.images import decode_sized, open_image, read_bytes
+from vidi.data._workers import cores
 from vidi.errors import ImageError, VidiError
 from vidi.ops import hashing
+
+if TYPE_CHECKING:
+    from vidi.data._near import Near
+    from vidi.data.readers._ask import Fault
 
 THUMB = 16
 """Side in pixels of the small gray version kept of every picture."""
@@ -24,16 +28,11 @@ THUMB = 16
 WORK = 128
 """Short side in pixels, at most, at which a picture is measured."""
 
-_SMALL = 256
-"""Arrays up to this side are measured in blocks, without decoding."""
+_SMALL = 64
+"""Pictures up to this side are measured in blocks of one size; a single larger one is reduced first."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of pictures done and of all."""
-
-
-def cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(eq=False)
@@ -55,6 +54,8 @@ class Looks:
         color: (N, 3) float32, mean red, green and blue.
         colored: (N,) bool, whether the pixels are other than gray.
         thumb: (N, THUMB, THUMB) uint8, the gray picture squeezed into a square.
+        near: near duplicates, if they were searched for.
+        faults: what the reader could not use.
     """
 
     dataset: Dataset
@@ -74,7 +75,8 @@ class Looks:
     color: np.ndarray = field(init=False)
     colored: np.ndarray = field(init=False)
     thumb: np.ndarray = field(init=False)
-    near: Any = None
+    near: Near | None = None
+    faults: Sequence[Fault] = ()
 
     def __post_init__(self) -> None:
         count = len(self.dataset)
@@ -149,7 +151,7 @@ def _jobs(looks: Looks) -> Iterator[tuple[Callable[[Looks, list[int]], int], lis
     shapes: dict[tuple[int, ...], list[int]] = {}
     others: list[int] = []
     for row in np.flatnonzero(looks.asked).tolist():
-        picture = looks.dataset[row].inputs.get("image")
+        picture: Any = looks.dataset[row].inputs.get("image")
         if _plain_array(picture):
             shapes.setdefault(picture.shape, []).append(row)
         else:
@@ -169,63 +171,65 @@ def _plain_array(picture: Any) -> bool:
 
 def _look_block(looks: Looks, rows: list[int]) -> int:
     pictures = np.stack([looks.dataset[row].inputs["image"] for row in rows])
-    if pictures.ndim == 4 and pictures.shape[3] == 1:
-        pictures = pictures[..., 0]
-    at = np.array(rows)
-    looks.size[at] = pictures.shape[1:3]
+    looks.size[rows] = pictures.shape[1:3]
     for row, picture in zip(rows, pictures):
-        looks.pixels[row] = hashlib.blake2b(picture, digest_size=16).digest()
-        looks.mode[row] = "L" if pictures.ndim == 3 else "RGB"
-    if pictures.ndim == 4:
-        small = np.stack([hashing.shrink(pictures[..., channel], (THUMB, THUMB)) for channel in range(3)], axis=-1)
-        _note_color(looks, at, small)
-        gray = hashing.luma(pictures)
-    else:
-        gray = pictures
-        looks.color[at] = gray.mean((1, 2), dtype=np.float32)[:, None]
-    _measure(looks, at, gray)
+        looks.pixels[row] = _digest(picture)
+        looks.mode[row] = "RGB" if pictures.shape[3:] == (3,) else "L"
+    _measure_small(looks, np.array(rows), pictures)
     return len(rows)
+
+
+def _digest(pixels: np.ndarray | bytes) -> bytes:
+    data = np.ascontiguousarray(pixels).data if isinstance(pixels, np.ndarray) else pixels
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def _look_bunch(looks: Looks, rows: list[int]) -> int:
     """Decode pictures one by one, then measure those of equal size together."""
-    grays: dict[tuple[int, int], list[tuple[int, np.ndarray]]] = {}
+    groups: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
     for row in rows:
         try:
-            gray = _look_one(looks, row)
+            pixels = _look_one(looks, row)
         except VidiError as error:
             looks.errors[row] = error
         else:
-            grays.setdefault(gray.shape, []).append((row, gray))
-    for group in grays.values():
-        _measure(looks, np.array([row for row, _ in group]), np.stack([gray for _, gray in group]))
+            groups.setdefault(pixels.shape, []).append((row, pixels))
+    for group in groups.values():
+        at, stack = np.array([row for row, _ in group]), np.stack([pixels for _, pixels in group])
+        if stack.ndim == 4:
+            _measure_small(looks, at, stack)
+        else:
+            _measure(looks, at, stack)
     return len(rows)
 
 
 def _look_one(looks: Looks, row: int) -> np.ndarray:
-    """Decode one picture, note what only the original tells, and give its gray version of `WORK` pixels.
+    """Decode one picture and note what only the original tells. Gives its pixels (H, W, 3) if it is small, else its gray version
+    of `WORK` pixels, (H, W).
 
     A JPEG is decoded at reduced size; its whole data is read for that all the same, so a missing end is found.
     """
     from PIL import Image
 
     sample = looks.dataset[row]
-    picture = sample.inputs.get("image")
+    picture: Any = sample.inputs.get("image")
     name = picture if isinstance(picture, Path) else sample.id
     if isinstance(picture, (Path, bytes)):
         picture = picture if isinstance(picture, bytes) else read_bytes(picture)
-        looks.content[row] = hashlib.blake2b(picture, digest_size=16).digest()
+        looks.content[row] = _digest(picture)
         header = open_image(picture, name=name)
         looks.format[row] = header.format or ""
         looks.mode[row] = "P+alpha" if header.mode == "P" and "transparency" in header.info else header.mode
         looks.size[row] = header.height, header.width
-    elif not isinstance(picture, np.ndarray):
+    elif isinstance(picture, np.ndarray):
+        looks.mode[row] = "L" if picture.ndim == 2 or picture.shape[-1] == 1 else "RGBA" if picture.shape[-1] == 4 else "RGB"
+    else:
         raise ImageError("no picture", file=name, fix="give every sample a picture")
     pixels, looks.size[row] = decode_sized(picture, at_least=(WORK, WORK), name=name)
-    pixels = np.ascontiguousarray(pixels)
-    looks.mode[row] = looks.mode[row] or "RGB"
-    looks.pixels[row] = hashlib.blake2b(pixels, digest_size=16).digest()
-    image = Image.fromarray(pixels)
+    looks.pixels[row] = _digest(pixels)
+    if max(pixels.shape) <= _SMALL:
+        return pixels
+    image = Image.fromarray(np.ascontiguousarray(pixels))
     small = image.resize((THUMB, THUMB), Image.Resampling.BOX, reducing_gap=2.0)
     _note_color(looks, np.array([row]), np.asarray(small, np.float32)[None])
     scale = min(1.0, WORK / min(image.size), 4 * WORK / max(image.size))
@@ -234,6 +238,18 @@ def _look_one(looks: Looks, row: int) -> np.ndarray:
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         gray = gray.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
     return np.asarray(gray)
+
+
+def _measure_small(looks: Looks, rows: np.ndarray, pictures: np.ndarray) -> None:
+    """Numbers of pictures of one size, (B, H, W) or (B, H, W, 1 or 3) uint8."""
+    if pictures.shape[3:] == (3,):
+        small = np.stack([hashing.shrink(pictures[..., channel], (THUMB, THUMB)) for channel in range(3)], axis=-1)
+        _note_color(looks, rows, small)
+        gray = hashing.luma(pictures)
+    else:
+        gray = pictures.reshape(pictures.shape[:3])
+        looks.color[rows] = gray.mean((1, 2), dtype=np.float32)[:, None]
+    _measure(looks, rows, gray)
 
 
 def _note_color(looks: Looks, rows: np.ndarray, small: np.ndarray) -> None:
@@ -255,6 +271,7 @@ def _measure(looks: Looks, rows: np.ndarray, gray: np.ndarray) -> None:
     if min(gray.shape[1:]) >= 3:
         inner = values[:, 1:-1, 1:-1]
         edges = 4 * inner - values[:, :-2, 1:-1] - values[:, 2:, 1:-1] - values[:, 1:-1, :-2] - values[:, 1:-1, 2:]
-        ratio = edges.var((1, 2)) / np.maximum(spread, 1) ** 2
+        rounding = 20 / 12  # the variance that rounding to whole levels alone would give
+        ratio = (edges.var((1, 2)) - rounding) / np.maximum(spread, 1) ** 2
         looks.sharpness[rows] = np.where(spread >= 4, np.log10(np.maximum(ratio, 1e-6)), np.nan)
     looks.seen[rows] = True

@@ -66,7 +66,7 @@ def find_near(looks: Looks, workers: int) -> Near:
     for flipped, i, j in _proposals(looks, rows, exhaustive, workers):
         other = (split[i] != split[j]).astype(np.int64)
         few = np.flatnonzero(partners[j, other] < PARTNERS)
-        few = few[judge.same_color(rows[i[few]], rows[j[few]])]
+        few = few[judge.possible(rows[i[few]], rows[j[few]])]
         few = few[_rank(i[few], j[few], other[few]) < 4 * PARTNERS]
         same, score = judge.alike(rows[i[few]], rows[j[few]], flipped)
         few, score = few[same], score[same]
@@ -129,10 +129,19 @@ class _Judge:
         self.looks = looks
         self.references = rows[np.linspace(0, len(rows) - 1, min(len(rows), REFERENCES)).astype(np.int64)]
         self.others = hashing.standardized(looks.thumb[self.references])
+        self.contrast = looks.thumb.reshape(len(looks.dataset), THUMB**2).std(1, dtype=np.float32)
+        self.twins = np.arange(len(looks.dataset))
+        for group in looks.identical:
+            self.twins[group] = group[0]
         self.ground = np.full(len(looks.dataset), np.nan, np.float32)
 
-    def same_color(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return (np.abs(self.looks.color[a] - self.looks.color[b]) <= 12).all(1)
+    def possible(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Whether pairs of rows are alike in mean color and in contrast, and not of the very same pixels."""
+        first, second = self.contrast[a], self.contrast[b]
+        alike = (np.abs(first - second) <= 0.15 * np.maximum(first, second) + 1) & (self.twins[a] != self.twins[b])
+        at = np.flatnonzero(alike)
+        alike[at] = (np.abs(self.looks.color[a[at]] - self.looks.color[b[at]]) <= 12).all(1)
+        return alike
 
     def alike(self, a: np.ndarray, b: np.ndarray, flipped: bool) -> tuple[np.ndarray, np.ndarray]:
         """Whether pairs of rows are copies, and their correlation; in portions that fit the memory."""
@@ -156,11 +165,7 @@ class _Judge:
         at = np.flatnonzero(same & (score < 1 - SAME))
         ground = np.minimum(self._ground(a[at]), self._ground(b[at]))
         same[at] = 1 - score[at] <= ground * np.where(resized[at], NEARER[1], NEARER[0])
-        return same & self._same_contrast(a, b), score
-
-    def _same_contrast(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        first, second = (self.looks.thumb[rows].std((1, 2)) for rows in (a, b))
-        return np.abs(first - second) <= 0.15 * np.maximum(first, second) + 1
+        return same, score
 
     def _ground(self, rows: np.ndarray) -> np.ndarray:
         """Distance of each picture to its tenth neighbor among the references; a guess where there are too few of them."""

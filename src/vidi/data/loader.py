@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,7 +89,8 @@ class Loader:
             raise ValueError(f"batch: expected at least 1, got {batch}")
         if len(store) != len(dataset):
             raise ValueError(f"store and data set differ: {len(store)} and {len(dataset)} samples")
-        self.store, self.dataset, self.batch, self.pin = store, dataset, batch, pin
+        self.store, self.dataset, self.batch = store, dataset, batch
+        self.pin = pin and torch.cuda.is_available()
         self.stats = Stats(store)
         self._others = _other_inputs(dataset)
 
@@ -112,7 +114,7 @@ class Loader:
         """
         if start < 0 or prefetch < 0:
             raise ValueError("start and prefetch: expected at least 0")
-        order = self.store._checked(order)
+        order = self.store.checked(order)
         parts = [order[k * self.batch : (k + 1) * self.batch] for k in range(start, self.count(len(order), drop_last))]
         return self._ahead(parts, prefetch) if prefetch else self._at_once(parts)
 
@@ -205,5 +207,6 @@ def _stacked(dataset: Dataset, name: str) -> np.ndarray:
         return np.stack(rows).astype(np.float32)
     table = np.zeros((len(rows), *(max(sides) for sides in zip(*(row.shape for row in rows)))), np.int64)
     for i, row in enumerate(rows):
-        table[(i, *(slice(side) for side in row.shape))] = row
+        place: tuple[Any, ...] = (i, *(slice(side) for side in row.shape))
+        table[place] = row
     return table

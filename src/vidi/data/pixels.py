@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,13 @@ class PixelStore:
         """How many pictures are decoded at once."""
         return self._pool.threads
 
+    @property
+    def rows(self) -> np.ndarray:
+        """The cached canvases (N, H, W, 3) uint8 themselves, filled or not; none for ``none``."""
+        if self._rows is None:
+            raise ValueError("the store is closed, or keeps nothing")
+        return self._rows
+
     def fetch(self, indices: np.ndarray) -> np.ndarray:
         """Canvases (B, H, W, 3) uint8, a copy, of samples by index (B,)."""
         return self.request(indices).get()[0]
@@ -129,7 +136,7 @@ class PixelStore:
 
     def resolve(self, indices: np.ndarray) -> np.ndarray:
         """The samples that `fetch` hands out for these indices: bad ones found so far are replaced by the next good one."""
-        indices = self._checked(indices).copy()
+        indices = self.checked(indices).copy()
         for _ in range(len(self)):
             bad = self._state[indices] == _BAD
             if not bad.any():
@@ -141,7 +148,7 @@ class PixelStore:
         """Start decoding what is missing and return at once; `Pending.get` waits."""
         if self._closed:
             raise ValueError("the store is closed")
-        indices = self._checked(indices)
+        indices = self.checked(indices)
         if self.kind == "none":
             return self._request_fresh(indices)
         missing = np.unique(indices[self._state[indices] < _READY])
@@ -199,15 +206,16 @@ class PixelStore:
         self._sizes[self._file.filled] = self._file.sizes[self._file.filled]
         return "disk"
 
-    def _checked(self, indices: np.ndarray) -> np.ndarray:
-        indices = np.asarray(indices)
-        if indices.size == 0:
+    def checked(self, indices: np.ndarray | Sequence[int]) -> np.ndarray:
+        """Indices as (B,) int64, all of them in the data."""
+        array = np.asarray(indices)
+        if array.size == 0:
             return np.zeros(0, np.int64)
-        if indices.ndim != 1 or indices.dtype.kind not in "iu":
-            raise ValueError(f"indices: expected (B,) integers, got {indices.shape} {indices.dtype}")
-        if indices.min() < 0 or indices.max() >= len(self):
-            raise IndexError(f"indices: expected 0..{len(self) - 1}, got {indices.min()}..{indices.max()}")
-        return indices.astype(np.int64, copy=False)
+        if array.ndim != 1 or array.dtype.kind not in "iu":
+            raise ValueError(f"indices: expected (B,) integers, got {array.shape} {array.dtype}")
+        if array.min() < 0 or array.max() >= len(self):
+            raise IndexError(f"indices: expected 0..{len(self) - 1}, got {array.min()}..{array.max()}")
+        return array.astype(np.int64, copy=False)
 
     def _chunks(self, indices: np.ndarray) -> Iterator[np.ndarray]:
         """Pieces small enough to keep all threads busy, large enough to be cheap."""
@@ -264,18 +272,18 @@ class PixelStore:
             if isinstance(outcome, Exception):
                 failed.append((job, outcome))
             else:
-                self._keep(job.index, job.row, outcome, rows is None)
+                self._keep(job.index, job.row, outcome, self._file if rows is None else None)
         for job, error in failed:
             self._refuse(job, error)
 
-    def _keep(self, index: int, row: np.ndarray, size: tuple[int, int], on_disk: bool) -> None:
+    def _keep(self, index: int, row: np.ndarray, size: tuple[int, int], packed: PackedFile | None) -> None:
         self._sizes[index] = size
-        if on_disk:
+        if packed is not None:
             try:
-                self._file.write(index, row, size)
+                packed.write(index, row, size)
             except OSError as error:
                 raise ResourceError(
-                    f"the cache cannot be written: {error.strerror}", file=self._file.path, fix="free some space, or cache=none"
+                    f"the cache cannot be written: {error.strerror}", file=packed.path, fix="free some space, or cache=none"
                 ) from error
         self._state[index] = _READY
 
@@ -294,7 +302,7 @@ class PixelStore:
                 self._state[chunk[mine]] = _READY
                 continue
             for index, values in zip(chunk[mine].tolist(), stacked):
-                self._keep(index, np.broadcast_to(values, self._shape[1:]), self._shape[1:3], True)
+                self._keep(index, np.broadcast_to(values, self._shape[1:]), self._shape[1:3], self._file)
 
     def _refuse(self, job: Job, error: Exception) -> None:
         """Raise, or count the sample as bad and go on."""
@@ -346,7 +354,7 @@ class Pending:
 
     def _gathered(self) -> np.ndarray:
         if self._rows is None:
-            return self._store._rows[self._indices]
+            return self._store.rows[self._indices]
         return self._rows if self._copies is None else self._rows[self._copies]
 
 

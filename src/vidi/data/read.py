@@ -6,10 +6,12 @@ from pathlib import Path
 
 from vidi.core.dataset import Dataset
 from vidi.core.task import Task
+from vidi.data._calm import calm
 from vidi.data.readers._ask import Ask, Fault, Faults
 from vidi.data.readers._choose import choose, missing_path
 
 
+@calm
 def read(
     path: str | Path | Dataset,
     *,
@@ -47,7 +49,7 @@ def read(
         data.format = name
         data.root = path
         data.name = _name(path)
-        data.notes.insert(0, f"read as {name}: {reader.MEANING}")
+        data.notes.insert(0, f"read as {name}")
     return data if split is None else _only(data, split)
 
 
@@ -61,7 +63,9 @@ def _task(task: Task | str | None) -> Task | None:
 
 def _name(path: Path) -> str:
     full = path.resolve()
-    return full.parent.name if full.name in ("data.yaml", "data.yml", "labels.csv") else full.stem if full.is_file() else full.name
+    if full.is_dir():
+        return full.name
+    return full.parent.name if full.stem.casefold() in ("data", "dataset", "labels", "annotations", "metadata", "index") else full.stem
 
 
 def _only(data: Dataset, split: str) -> Dataset:

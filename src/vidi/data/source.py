@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vidi.core.dataset import Dataset, Sample
+from vidi.data._calm import calm
 from vidi.data.readers._ask import Ask, Faults
 from vidi.data.readers._choose import missing_path
 from vidi.data.readers._scan import natural_path, scan
@@ -19,6 +20,7 @@ from vidi.errors import DataError, ImageError
 _LISTINGS = (".txt", ".lst", ".csv", ".tsv", ".parquet", ".pq", ".yaml", ".yml")
 
 
+@calm
 def sources(source: Any) -> Dataset:
     """The pictures that a source means, without reading them.
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from vidi.core.dataset import Dataset, Sample
+from vidi.data._calm import calm
 from vidi.errors import DataError
 from vidi.labels import Classification, Regression
 
@@ -14,6 +15,7 @@ BINS = 10
 """Regression values are stratified by at most so many quantiles."""
 
 
+@calm
 def assign(dataset: Dataset, *, val: float = 0.2, test: float = 0.0, seed: int = 0) -> Dataset:
     """The same data set with every sample in a split; what the data says is kept.
 
@@ -202,9 +204,7 @@ def _by_group(
     holds = np.zeros((groups, strata.shape[1] + 1))
     np.add.at(holds, member, np.concatenate([strata, np.ones((len(samples), 1), bool)], 1))
     fixed = {sample.group for sample in data.samples if sample.split not in ("train", None) and sample.group is not None}
-    bound = np.zeros(groups, bool)
-    for i, sample in enumerate(samples):
-        bound[member[i]] |= sample.group in fixed
+    bound = np.isin(np.arange(groups), member[[sample.group in fixed for sample in samples]])
     totals = np.maximum(holds.sum(0), 1)
     lack = weights[:, None] * totals
     place = np.full(groups, train)

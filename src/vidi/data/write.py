@@ -48,8 +48,8 @@ def write(dataset: Dataset, path: str | Path) -> Path:
     with atomic_write(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["path", *map(csv_safe, header), *extra])
-        for sample, name, cells in zip(dataset, files, rows):
-            relative = os.path.relpath(name, root).replace(os.sep, "/")
+        for sample, picture, cells in zip(dataset, files, rows):
+            relative = os.path.relpath(picture, root).replace(os.sep, "/")
             writer.writerow([csv_safe(relative), *cells, *(csv_safe(getattr(sample, key) or "") for key in extra)])
     if root == home and _plain(dataset):
         return path
@@ -101,7 +101,8 @@ def _plain(dataset: Dataset) -> bool:
         used = {space.names[label.top] for label in dataset.labels if isinstance(label, Classification) and label.top >= 0}
         looks_plain = not any(_number_like(name) or any(mark in name for mark in "|;[") for name in space.names)
         return looks_plain and list(space.names) == sorted(used, key=natural)
-    values = [label.probabilities if isinstance(label, Classification) else label.values for label in dataset.labels if label is not None]
+    known = [label for label in dataset.labels if isinstance(label, (Classification, Regression))]
+    values = [label.probabilities if isinstance(label, Classification) else label.values for label in known]
     stacked = np.stack(values) if values else np.zeros((0, len(space)))
     hard = bool(((stacked == 0) | (stacked == 1) | np.isnan(stacked)).all())
     if space.family == "Classification":

@@ -24,13 +24,13 @@ from vidi.report import Report
 
 def data(task: str, base: Path) -> tuple[Path, dict[str, Any]]:
     """The demo's data as files, and the settings to train with."""
-    from vidi.data import sets
-    from vidi.data.write import write_dataset
+    from vidi.data._obtain import obtain
+    from vidi.data.save import write_dataset
 
     chosen = discovery.member(discovery.load("tasks", task), "task", "tasks")
     if chosen.demo is not None:
         name, settings = chosen.demo
-        return sets.get(name, base / "data"), dict(settings)
+        return obtain(name, base / "data"), dict(settings)
     return write_dataset(chosen.toy(600, 0), base / "data"), {"epochs": 20}
 
 

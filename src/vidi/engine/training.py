@@ -123,7 +123,7 @@ class Training:
     def _look(self, dataset: Dataset, allow_bad: bool) -> Dataset:
         """Let the doctor look; refuse, or drop what must not be used."""
         found = doctor.examine(dataset)
-        errors = [finding for finding in found.findings if finding.severity == "error"]
+        errors = found.errors
         say(found.summary())
         if not errors:
             return dataset
@@ -133,7 +133,7 @@ class Training:
                 f"{first.message} ({len(errors)} such errors in all)", file=first.file or dataset.root, at=first.line or first.sample, value=first.value,
                 fix=f"{first.fix}; `vidi doctor` lists all; allow_bad=true leaves them out",
             )  # fmt: skip
-        repaired, counts = doctor.repair(dataset, found.findings)
+        repaired, counts = doctor.repair(dataset, found.errors)
         self.dropped = len(dataset) - len(repaired)
         say(f"left out {self.dropped} samples: " + ", ".join(f"{rule} {count}" for rule, count in counts.items()))
         return repaired

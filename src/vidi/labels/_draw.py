@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import colorsys
+import functools
+import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 PALETTE = (
-    (230, 75, 53), (77, 187, 213), (0, 160, 135), (244, 196, 48), (60, 84, 180), (243, 155, 127), (132, 145, 180), (145, 209, 194),
-    (176, 36, 120), (126, 97, 72), (120, 190, 32), (255, 127, 14), (148, 103, 189), (23, 190, 207), (188, 189, 34), (227, 119, 194),
+    (230, 75, 53), (77, 187, 213), (0, 160, 135), (244, 196, 48), (60, 84, 180), (243, 155, 127), (132, 145, 180),
+    (145, 209, 194), (176, 36, 120), (126, 97, 72), (120, 190, 32), (255, 127, 14), (148, 103, 189), (23, 190, 207),
+    (188, 189, 34), (227, 119, 194),
 )  # fmt: skip
 
 
@@ -43,10 +47,19 @@ def canvas(image: np.ndarray, least: int = 96) -> tuple[Any, int]:
     return picture.copy(), factor
 
 
-def font_for(picture: Any) -> Any:
+@functools.lru_cache(maxsize=32)
+def font(size: int) -> Any:
+    """A font for names in most alphabets: matplotlib's DejaVu Sans, as Pillow's own knows hardly more than ASCII."""
     from PIL import ImageFont
 
-    return ImageFont.load_default(min(28, max(10, min(picture.size) // 24)))
+    found = importlib.util.find_spec("matplotlib")
+    file = Path(found.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf" if found and found.origin else None
+    return ImageFont.truetype(str(file), size) if file is not None and file.is_file() else ImageFont.load_default(size)
+
+
+def font_for(picture: Any) -> Any:
+    """The font in a size that suits a picture."""
+    return font(min(26, max(10, min(picture.size) // 24)))
 
 
 def tag(pen: Any, at: tuple[float, float], text: str, color: tuple[int, int, int], font: Any, size: tuple[int, int]) -> None:

@@ -87,18 +87,20 @@ def to_array(values: Any, dtype: Any = np.float32) -> np.ndarray | None:
 
 def caption(image: np.ndarray, lines: Sequence[str]) -> np.ndarray:
     """A copy of the picture with lines of text on dark ground at its top, enlarged first if it is too small to write on."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
+
+    from vidi.labels._draw import font
 
     picture = Image.fromarray(image)
     if min(picture.size) < 96:
         factor = -(-96 // max(1, min(picture.size)))
         picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
     size = max(10, min(picture.size) // 12)
-    font, pen = ImageFont.load_default(size), ImageDraw.Draw(picture)
+    type_face, pen = font(size), ImageDraw.Draw(picture)
     y = 0
     for line in lines:
-        box = pen.textbbox((3, y + 1), line, font=font)
+        box = pen.textbbox((3, y + 1), line, font=type_face)
         pen.rectangle((0, y, min(box[2] + 3, picture.width), box[3] + 2), fill=(20, 20, 20))
-        pen.text((3, y + 1), line, fill=(255, 255, 255), font=font)
+        pen.text((3, y + 1), line, fill=(255, 255, 255), font=type_face)
         y = box[3] + 2
     return np.asarray(picture)

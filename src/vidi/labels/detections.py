@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,8 @@ class Detections(Label):
     """
 
     boxes: np.ndarray
-    scores: np.ndarray | None = None
-    classes: np.ndarray | None = None
+    scores: np.ndarray = None  # type: ignore[assignment]
+    classes: np.ndarray = None  # type: ignore[assignment]
     masks: np.ndarray | None = None
     tracks: np.ndarray | None = None
     texts: tuple[str, ...] | None = None
@@ -98,9 +98,14 @@ class Detections(Label):
             return None if any(value is None for value in values) else np.concatenate(values)
 
         crowds = [np.zeros(len(label), bool) if label.crowd is None else label.crowd for label in labels]
-        texts = None if any(label.texts is None for label in labels) else tuple(text for label in labels for text in label.texts or ())
+        texts = (
+            None
+            if any(label.texts is None for label in labels)
+            else tuple(text for label in labels for text in label.texts or ())
+        )
         return cls(
-            joined("boxes"), joined("scores"), joined("classes"), joined("masks"), joined("tracks"), texts,
+            np.concatenate([label.boxes for label in labels]), np.concatenate([label.scores for label in labels]),
+            np.concatenate([label.classes for label in labels]), joined("masks"), joined("tracks"), texts,
             np.concatenate(crowds) if any(label.crowd is not None for label in labels) else None,
         )  # fmt: skip
 
@@ -135,7 +140,7 @@ class Detections(Label):
         if self.masks is None or other.masks is None or self.masks.shape[1:] != other.masks.shape[1:]:
             return iou_matrix(self.boxes, other.boxes)
         size = self.masks.shape[1] * self.masks.shape[2]
-        a, b = (label.masks.reshape(len(label), size).astype(np.float32) for label in (self, other))
+        a, b = (masks.reshape(len(masks), size).astype(np.float32) for masks in (self.masks, other.masks))
         shared = a @ b.T
         union = a.sum(1)[:, None] + b.sum(1)[None] - shared
         return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
@@ -183,8 +188,8 @@ class Detections(Label):
         texts = values.get("texts")
         return cls(
             np.asarray(to_array(values["boxes"])),
-            to_array(values.get("scores")),
-            to_array(values.get("classes"), np.int64),
+            np.asarray(to_array(values["scores"])),
+            np.asarray(to_array(values["classes"], np.int64)),
             masks,
             to_array(values.get("tracks"), np.int64),
             None if texts is None else tuple(texts),
@@ -201,10 +206,13 @@ class Detections(Label):
                 shaded[mask] = (0.5 * shaded[mask] + 0.5 * np.array(color)).astype(np.uint8)
         picture, factor = canvas(shaded)
         pen, font = ImageDraw.Draw(picture), font_for(picture)
-        line = max(1, min(picture.size) // 200)
+        line = max(1, min(picture.size) // 120)
         for i in np.argsort(self.scores, kind="stable"):
             box = (self.boxes[i] * factor).tolist()
-            low, high = [max(-1e6, min(box[a], box[a + 2])) for a in (0, 1)], [min(1e6, max(box[a], box[a + 2])) for a in (0, 1)]
+            low, high = (
+                [max(-1e6, min(box[a], box[a + 2])) for a in (0, 1)],
+                [min(1e6, max(box[a], box[a + 2])) for a in (0, 1)],
+            )
             pen.rectangle((*low, *high), outline=colors[i], width=line)
             words = [name_of(int(self.classes[i]), names)]
             words += [] if self.tracks is None else [f"#{self.tracks[i]}"]
@@ -212,3 +220,15 @@ class Detections(Label):
             words += [] if self.scores[i] == 1 else [f"{self.scores[i]:.2f}"]
             tag(pen, (low[0], low[1]), " ".join(words), colors[i], font, picture.size)
         return np.asarray(picture)
+
+    def words(self, names: Sequence[str] = ()) -> str:
+        found, counts = np.unique(self.classes, return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        parts = [f"{counts[i]} {name_of(int(found[i]), names)}" for i in order[:5]]
+        return ", ".join(parts + (["…"] if len(found) > 5 else [])) or "none"
+
+    def record(self, names: Sequence[str] = (), top: int = 5) -> dict[str, Any]:
+        return {"found": len(self), "label": self.words(names)}
+
+    def reindexed(self, places: np.ndarray, count: int) -> Detections:
+        return replace(self, classes=np.asarray(places, np.int64)[self.classes])

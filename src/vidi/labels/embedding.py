@@ -58,7 +58,7 @@ class Embedding(Label):
 
     def draw(self, image: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
         """Its length in words and its first values as a strip at the bottom: blue below zero, red above."""
-        drawn = caption(image, [f"{len(self.vector)} values, length {np.linalg.norm(self.vector):.3g}"]).copy()
+        drawn = caption(image, [self.words()]).copy()
         shown = self.vector[: min(len(self.vector), drawn.shape[1], 128)]
         if len(shown):
             scale = float(np.abs(shown).max()) or 1.0
@@ -68,3 +68,9 @@ class Embedding(Label):
             columns = np.arange(drawn.shape[1]) * len(shown) // drawn.shape[1]
             drawn[-max(4, drawn.shape[0] // 16) :] = colors[columns]
         return drawn
+
+    def words(self, names: Sequence[str] = ()) -> str:
+        return f"{len(self.vector)} values, length {np.linalg.norm(self.vector):.3g}"
+
+    def record(self, names: Sequence[str] = (), top: int = 5) -> dict[str, Any]:
+        return {f"value{index}": float(value) for index, value in enumerate(self.vector)}

@@ -40,7 +40,9 @@ class Segmentation(Label):
         if self.probabilities is not None:
             values = np.asarray(self.probabilities, dtype=np.float32)
             if values.ndim != 3 or values.shape[1:] != classes.shape:
-                raise ValueError(f"probabilities: expected shape (C, {classes.shape[0]}, {classes.shape[1]}), got {values.shape}")
+                raise ValueError(
+                    f"probabilities: expected shape (C, {classes.shape[0]}, {classes.shape[1]}), got {values.shape}"
+                )
             object.__setattr__(self, "probabilities", values)
 
     @classmethod
@@ -82,9 +84,10 @@ class Segmentation(Label):
         if len(shapes) > 1:
             raise ValueError(f"merge: expected maps of one size, got {sorted(shapes)}")
         share, ignore = normalized(weights, len(labels)), labels[0].ignore
-        if all(label.probabilities is not None for label in labels):
-            total = sum(part * label.probabilities.astype(np.float64) for part, label in zip(share, labels))
-            known = sum(part * (label.probabilities.sum(0) > 0) for part, label in zip(share, labels))
+        chances = [label.probabilities for label in labels if label.probabilities is not None]
+        if len(chances) == len(labels):
+            total = sum(part * values.astype(np.float64) for part, values in zip(share, chances))
+            known = sum(part * (values.sum(0) > 0) for part, values in zip(share, chances))
             return cls.from_probabilities(np.divide(total, known, out=np.zeros_like(total), where=known > 0), ignore)
         best, winner = np.zeros(labels[0].classes.shape), np.full(labels[0].classes.shape, ignore, np.int32)
         present = sorted({int(c) for label in labels for c in np.unique(label.classes) if c != label.ignore})
@@ -112,7 +115,9 @@ class Segmentation(Label):
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Segmentation:
-        classes = np.repeat(np.asarray(values["values"], np.int32), np.asarray(values["lengths"], np.int64)).reshape(values["size"])
+        classes = np.repeat(np.asarray(values["values"], np.int32), np.asarray(values["lengths"], np.int64)).reshape(
+            values["size"]
+        )
         probabilities = values.get("probabilities")
         if probabilities is not None:
             data = base64.b64decode(probabilities["float32"], validate=True)
@@ -125,13 +130,34 @@ class Segmentation(Label):
         if image.shape[:2] != self.classes.shape:
             raise ValueError(f"draw: expected a picture of {self.classes.shape}, got {image.shape[:2]}")
         shaded = image.copy()
-        present, counts = np.unique(self.classes[self.classes != self.ignore], return_counts=True)
-        for index in present:
+        shares = self._shares()
+        for index, _ in shares:
             spot = self.classes == index
-            shaded[spot] = (0.45 * shaded[spot] + 0.55 * np.array(class_color(int(index)))).astype(np.uint8)
+            shaded[spot] = (0.45 * shaded[spot] + 0.55 * np.array(class_color(index))).astype(np.uint8)
         picture, _ = canvas(shaded)
-        largest = np.argsort(-counts, kind="stable")[:5]
-        share = counts / max(1, self.classes.size)
-        entries = [(class_color(int(present[i])), f"{name_of(int(present[i]), names)} {share[i]:.0%}") for i in largest]
+        entries = [(class_color(index), f"{name_of(index, names)} {share:.0%}") for index, share in shares[:5]]
         legend(ImageDraw.Draw(picture), entries, font_for(picture))
         return np.asarray(picture)
+
+    def _shares(self) -> list[tuple[int, float]]:
+        """Each known class with its share of the picture, largest first."""
+        present, counts = np.unique(self.classes[self.classes != self.ignore], return_counts=True)
+        return [(int(present[i]), float(counts[i] / self.classes.size)) for i in np.argsort(-counts, kind="stable")]
+
+    def words(self, names: Sequence[str] = ()) -> str:
+        return ", ".join(f"{name_of(index, names)} {share:.0%}" for index, share in self._shares()[:5]) or "none"
+
+    def record(self, names: Sequence[str] = (), top: int = 5) -> dict[str, Any]:
+        columns: dict[str, Any] = {}
+        for rank, (index, share) in enumerate(self._shares()[:top], 1):
+            columns |= {f"class{rank}": name_of(index, names), f"share{rank}": round(share, 6)}
+        return columns
+
+    def reindexed(self, places: np.ndarray, count: int) -> Segmentation:
+        places, known = np.asarray(places, np.int32), self.classes != self.ignore
+        classes = np.where(known, places[np.where(known, self.classes, 0)] if len(places) else self.ignore, self.ignore)
+        if self.probabilities is None:
+            return Segmentation(classes, None, self.ignore)
+        probabilities = np.zeros((count, *self.classes.shape), np.float32)
+        probabilities[places] = self.probabilities
+        return Segmentation(classes, probabilities, self.ignore)

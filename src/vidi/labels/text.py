@@ -52,5 +52,10 @@ class Text(Label):
         return cls(values["text"], values["confidence"])
 
     def draw(self, image: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
-        shown = self.text if self.confidence == 1 else f"{self.text} {self.confidence:.2f}"
-        return caption(image, shown.splitlines() or ['""'])
+        return caption(image, self.words().splitlines() or ['""'])
+
+    def words(self, names: Sequence[str] = ()) -> str:
+        return self.text if self.confidence == 1 else f"{self.text} {self.confidence:.2f}"
+
+    def record(self, names: Sequence[str] = (), top: int = 5) -> dict[str, Any]:
+        return {"text": self.text, "confidence": round(self.confidence, 6)}

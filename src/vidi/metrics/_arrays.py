@@ -120,7 +120,9 @@ def row_blocks(array: np.ndarray, entries: int = 4_000_000) -> Iterator[slice]:
 def rounded(values: np.ndarray, digits: int = 4) -> list:
     """Nested lists of rounded numbers, None for NaN."""
     array = np.round(np.asarray(values, np.float64), digits)
-    return np.where(np.isfinite(array), array.astype(object), None).tolist()
+    boxed = array.astype(object)
+    boxed[~np.isfinite(array)] = None
+    return boxed.tolist()
 
 
 def table(title: str, columns: list[str], rows: list[list], worst: np.ndarray) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def resamples(count: int, times: int, seed: int, groups: Sequence[Hashable] | No
 class Reading:
     """One metric of one model's pairs: its numbers, and those of resamples.
 
-    A metric that has an `estimator` is prepared (sorted, counted) once for both; of others `numbers` is called on every resample.
+    A metric that has an `estimator` is prepared (sorted, counted) once for both; of others `numbers` is called on every
+    resample.
     """
 
     def __init__(self, metric: ModuleType, pairs: Pairs, settings: Mapping[str, Any]):
@@ -69,7 +70,8 @@ class Reading:
         for row in weights.astype(np.int64):
             drawn = np.repeat(np.arange(len(row)), row)
             truth, predicted = (
-                part[drawn] if isinstance(part, np.ndarray) else [part[i] for i in drawn] for part in (self.truth, self.predicted)
+                part[drawn] if isinstance(part, np.ndarray) else [part[i] for i in drawn]
+                for part in (self.truth, self.predicted)
             )
             rows.append(self.metric.numbers(truth, predicted, self.space, self.settings))
         names = dict.fromkeys(name for row in rows for name in row)

@@ -115,11 +115,10 @@ def evaluate(
         if figures:
             drawn += [figure | {"metric": Path(name).stem} for figure in readings[-1].figures()]
 
-    bounds = {}
-    if intervals and informative.sum() > 1:
-        values = bootstrap([readings], len(pairs), intervals, seed, kept_groups(groups, pairs, len(truth)))[0]
-        found = {name: percentiles(values[name], level) for name, number in numbers.items() if number is not None}
-        bounds = {name: interval for name, interval in found.items() if interval is not None}
+    units = kept_groups(groups, pairs, len(truth))
+    values = bootstrap([readings], len(pairs), intervals, seed, units)[0] if informative.sum() > 1 else {}
+    found = {name: percentiles(each, level) for name, each in values.items() if numbers.get(name) is not None}
+    bounds = {name: interval for name in numbers if (interval := found.get(name)) is not None}
     return Evaluation(numbers, bounds, n, drawn, {"badness": badness(pairs, len(truth), informative)}, better, level, intervals)
 
 

@@ -66,7 +66,7 @@ def pair(
     guesses = _finite(predicted, range(len(predicted)), family, space, ids, prediction=True)
     answers = _finite([truth[i] for i in kept], kept, family, space, ids, prediction=False)
     stacks = None if answers is None or guesses is None else (answers, guesses[kept])
-    return Pairs([truth[i] for i in kept], [predicted[i] for i in kept], stacks, kept, space)  # type: ignore[misc]
+    return Pairs([truth[i] for i in kept], [predicted[i] for i in kept], stacks, kept, space)
 
 
 def _finite(
@@ -87,16 +87,15 @@ def _finite(
         if not isinstance(label, family):
             raise refuse(i, f"{what} must be a {family.__name__}", type(label).__name__)
     stack = getattr(family, "stack", None)
-    if stack is None:
-        arrays = [_floats(label) for label in labels]
-        bad = [i for i, array in enumerate(arrays) if not _sound(array, prediction).all()]
-    else:
-        arrays = _stacked(labels, stack, len(space), what, refuse)
-        bad = np.flatnonzero(~_sound(arrays, prediction).reshape(len(arrays), -1).all(1)) if arrays.size else []
-    if len(bad):
-        value = arrays[bad[0]][~_sound(arrays[bad[0]], prediction)][0]
-        raise refuse(int(bad[0]), f"{what} must be {allowed}", value)
-    return None if stack is None else arrays
+    array = None if stack is None else _stacked(labels, stack, len(space), what, refuse)
+    if array is not None and is_dataclass(family) and len(fields(family)) == 1 and _sound(array, prediction).all():
+        return array  # the stack is all that the labels hold
+    for i, label in enumerate(labels):
+        values = _floats(label)
+        broken = values[~_sound(values, prediction)]
+        if broken.size:
+            raise refuse(i, f"{what} must be {allowed}", broken[0])
+    return array
 
 
 def _stacked(labels: Sequence[Any], stack: Callable, size: int, what: str, refuse: Callable) -> np.ndarray:
@@ -118,7 +117,8 @@ def _stacked(labels: Sequence[Any], stack: Callable, size: int, what: str, refus
 def _floats(label: Any) -> np.ndarray:
     """All floats in a label's arrays, flat."""
     values = [getattr(label, field.name) for field in fields(label)] if is_dataclass(label) else []
-    found = [np.ravel(value) for value in values if isinstance(value, np.ndarray | float) and np.asarray(value).dtype.kind == "f"]
+    arrays = [np.ravel(value) for value in values if isinstance(value, np.ndarray | float)]
+    found = [array for array in arrays if array.dtype.kind == "f"]
     return np.concatenate(found) if found else np.zeros(0)
 
 

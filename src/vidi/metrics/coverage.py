@@ -56,8 +56,8 @@ def numbers(
 ) -> dict[str, float | None]:
     """``gaussian_nll`` (nats) and ``coverage_error``, means over known values; None where nothing has a deviation.
 
-    ``coverage_error`` is the mean gap, over the central 10 %, 20 %, … 90 % intervals, between their nominal share and the share of
-    true values inside (Kuleshov et al. 2018, arXiv:1807.00263), in 0..1.
+    ``coverage_error`` is the mean gap, over the central 10 %, 20 %, … 90 % intervals, between their nominal share and the
+    share of true values inside (Kuleshov et al. 2018, arXiv:1807.00263), in 0..1.
     """
     return point(estimator(truth, predicted, space, settings), len(truth))
 

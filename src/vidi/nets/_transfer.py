@@ -89,7 +89,7 @@ def freeze_bn_statistics(net: Net, stages: Iterable[str] | None = None) -> int:
             continue
         for module in stage.modules():
             if isinstance(module, _BatchNorm):
-                module.train = types.MethodType(_stay_in_eval, module)
+                module.__dict__["train"] = types.MethodType(_stay_in_eval, module)
                 module.eval()
                 count += 1
     return count
@@ -99,7 +99,7 @@ def thaw_bn_statistics(net: Net) -> int:
     """The reverse of `freeze_bn_statistics`; returns how many layers were freed."""
     frozen = [module for module in net.modules() if isinstance(module, _BatchNorm) and "train" in vars(module)]
     for module in frozen:
-        del module.train
+        del module.__dict__["train"]
         module.train(net.training)
     return len(frozen)
 

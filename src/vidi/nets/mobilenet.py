@@ -58,8 +58,9 @@ class MobileNetV2(Backbone):
             raise RecipeError("imagenet or small", at="stem", value=stem)
         small = stem == "small"
         inputs, last = rounded(32 * width), rounded(1280 * max(1.0, width))
-        modules, strides, stride = [_conv(in_channels, inputs, 3, 1 if small else 2)], [], 1 if small else 2
-        strides.append(stride)
+        stride = 1 if small else 2
+        modules: list[nn.Module] = [_conv(in_channels, inputs, 3, stride)]
+        strides = [stride]
         for expansion, channels, repeats, step in GROUPS:
             step = 1 if small and channels == 24 else step
             for i in range(repeats):
@@ -76,11 +77,12 @@ class MobileNetV2(Backbone):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
         self.timm_name = TIMM_NAMES.get(width, "")
 
-    def _group(self, modules: list[nn.Module], strides: list[int]) -> None:
+    def _group(self, modules: list[Any], strides: list[int]) -> None:
         """One stage per stride; the last convolution is a stage of its own."""
-        self.names, channels = [], []
+        names: list[str] = []
+        channels: list[int] = []
         for stride in sorted(set(strides)):
-            name = f"stage{len(self.names) + 1}"
+            name = f"stage{len(names) + 1}"
             members = [i for i in range(len(modules) - 1) if strides[i] == stride]
             setattr(self, name, nn.Sequential(*(modules[i] for i in members)))
             for j, i in enumerate(members):
@@ -88,11 +90,12 @@ class MobileNetV2(Backbone):
                 if isinstance(modules[i], InvertedResidual):
                     self.points[f"{name}.{j}"] = modules[i].conv[-1].num_features
             tail = modules[members[-1]]
-            channels.append(tail.conv[-1].num_features if isinstance(tail, InvertedResidual) else tail[1].num_features)
-            self.names.append(name)
-        self.last = modules[-1]
+            norm: Any = tail.conv[-1] if isinstance(tail, InvertedResidual) else tail[1]
+            channels.append(norm.num_features)
+            names.append(name)
+        self.names, self.last = names, modules[-1]
         self.aliases[f"features.{len(modules) - 1}."] = "last."
-        self.channels, self.strides = (*channels[:-1], self.last[1].num_features), tuple(sorted(set(strides)))
+        self.channels, self.strides = (*channels[:-1], modules[-1][1].num_features), tuple(sorted(set(strides)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = []

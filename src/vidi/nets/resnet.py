@@ -108,22 +108,22 @@ class ResNet(Backbone):
                 layers.append(block(inputs, width * 2**i, 2 if i and not j else 1))
                 inputs = width * 2**i * block.expansion
                 points[f"layer{i + 1}.{j}"] = inputs
-            setattr(self, f"layer{i + 1}", nn.Sequential(*layers))
+            self.add_module(f"layer{i + 1}", nn.Sequential(*layers))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         maps = tuple(width * 2**i * block.expansion for i in range(4))
         self.channels, self.strides = (maps, (1, 2, 4, 8)) if self.small else ((width, *maps), (2, 4, 8, 16, 32))
         self.points, self.aliases = points, {"conv1.": "stem.conv1.", "bn1.": "stem.bn1."}
-        self.timm_name = f"resnet{depth}"
+        self.timm_name = f"resnet{depth}" if width == 64 else ""
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem(x)
         maps = [] if self.small else [x]
         if not self.small:
             x = self.maxpool(x)
-        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = layer(x)
+        for name in ("layer1", "layer2", "layer3", "layer4"):
+            x = getattr(self, name)(x)
             maps.append(x)
         return maps
 

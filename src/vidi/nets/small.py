@@ -28,6 +28,8 @@ class Whiten(nn.Module):
     Filters are the eigenvectors of the patches' covariance divided by √(eigenvalue + 5e-4), and their negatives.
     """
 
+    weight: Tensor
+
     def __init__(self, in_channels: int, size: int = 2):
         super().__init__()
         self.out_channels = 2 * in_channels * size * size
@@ -92,7 +94,6 @@ class Small(Backbone):
             raise RecipeError("2 or 3 convolutions per block", at="depth", value=depth)
         if not widths or min(widths) < 1:
             raise RecipeError("at least one width, each positive", at="widths", value=tuple(widths))
-        self.whitened = whiten
         first = Whiten(in_channels)
         inputs = first.out_channels
         self.stem = first if whiten else nn.Conv2d(in_channels, inputs, 2)
@@ -115,7 +116,7 @@ class Small(Backbone):
         return {"stem": self.stem} | {f"block{i + 1}": block for i, block in enumerate(self.blocks)}
 
     def prepare(self, x: Tensor) -> None:
-        if self.whitened:
+        if isinstance(self.stem, Whiten):
             self.stem.fit(x)
 
 

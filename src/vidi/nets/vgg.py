@@ -41,11 +41,11 @@ class VGG(Backbone):
             index += len(layers) + 1
             widths.append(outputs)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(module.bias)
         self.channels, self.strides = (*widths, widths[-1]), (1, 2, 4, 8, 16, 32)
-        self.points, self.timm_name = points, f"vgg{depth}" + ("_bn" if bn else "")
+        self.points, self.timm_name = points, f"vgg{depth}" + ("_bn" if bn else "") if width == 64 else ""
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = []

@@ -47,11 +47,12 @@ def warp_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     share = np.where(crossing, (_HORIZON - depth) / np.where(crossing, other - depth, 1), 0)
     candidates = np.concatenate([homogeneous, homogeneous + share * (following - homogeneous)], 1)  # (N, 8, 3)
     candidates[:, 4:, 2:] = np.where(crossing, _HORIZON, 0)
-    valid = candidates[:, :, 2] >= _HORIZON
+    valid: np.ndarray = np.asarray(candidates[:, :, 2] >= _HORIZON)
     flat = candidates[:, :, :2] / np.where(valid, candidates[:, :, 2], 1)[:, :, None]
-    low = np.where(valid[:, :, None], flat, np.inf).min(1)
-    high = np.where(valid[:, :, None], flat, -np.inf).max(1)
-    return np.where(valid.any(1)[:, None], np.concatenate([low, high], 1), 0.0)
+    seen = valid[..., np.newaxis]
+    low = np.where(seen, flat, np.inf).min(1)
+    high = np.where(seen, flat, -np.inf).max(1)
+    return np.where(seen.any(1), np.concatenate([low, high], 1), 0.0)
 
 
 def clip_boxes(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -74,7 +75,12 @@ def greedy_pairs(overlap: np.ndarray) -> list[tuple[int, int]]:
 
 
 def fuse_boxes(
-    boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, weights: Sequence[float] | np.ndarray, sources: np.ndarray, iou: float = 0.55
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    classes: np.ndarray,
+    weights: Sequence[float] | np.ndarray,
+    sources: np.ndarray,
+    iou: float = 0.55,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.ndarray]]:
     """Weighted boxes fusion (Solovyev, Wang and Gabruseva, Image and Vision Computing 2021).
 
@@ -96,17 +102,18 @@ def fuse_boxes(
     weights = np.asarray(weights, np.float64)
     weighted = np.asarray(scores, np.float64) * weights[sources] * (len(weights) / weights.sum())
     boxes = np.asarray(boxes, np.float64)
-    fused, members = np.zeros((len(boxes), 4)), []
+    fused = np.zeros((len(boxes), 4))
+    members: list[list[int]] = []
     owner_class: list[int] = []
     for index in np.argsort(-weighted, kind="stable"):
         same = np.flatnonzero(np.asarray(owner_class, np.int64) == classes[index])
         overlap = iou_matrix(boxes[index : index + 1], fused[same])[0]
         if overlap.size and overlap.max() > iou:
             place = int(same[overlap.argmax()])
-            members[place].append(index)
+            members[place].append(int(index))
         else:
             place = len(members)
-            members.append([index])
+            members.append([int(index)])
             owner_class.append(int(classes[index]))
         share = np.maximum(weighted[members[place]], 1e-12)
         fused[place] = (boxes[members[place]] * share[:, None]).sum(0) / share.sum()

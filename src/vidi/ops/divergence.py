@@ -1,4 +1,5 @@
-"""Two questions about raw outputs that need no truth: how far apart are two of them, and how strongly does one support another's decision.
+"""Two questions about raw outputs that need no truth: how far apart are two, and how strongly does one support what the other
+decided.
 
 Both read what each raw output is from the net's declared kinds, so distillation, quantization checks, export parity, label-free
 attacks, consistency and explanation work for every net without knowing its task.
@@ -16,7 +17,7 @@ Raw = Mapping[str, Tensor]
 
 
 def divergence(a: Raw, b: Raw, kinds: Mapping[str, str]) -> Tensor:
-    """How far raw output `b` is from `a`, per sample: (B,) float, 0 or more, exactly 0 for equal outputs, differentiable in both.
+    """How far raw output `b` is from `a`, per sample: (B,) float, 0 for equal outputs (exactly), differentiable in both.
 
     The sum over the declared outputs of a distance in that output's own terms, each averaged over positions:
 
@@ -42,8 +43,8 @@ def evidence(raw: Raw, reference: Raw, kinds: Mapping[str, str]) -> Tensor:
     The gradient of minus the loss vanishes for a confident classifier (its probability is 1 whatever the pixels do), and
     with it every explanation and attack built on it. Evidence is therefore counted before the squashing:
 
-    * ``categorical`` (B, C, …): the logit of the reference's top class minus the log-sum-exp of the others, that is its log-odds.
-      Its gradient never vanishes. With a single class, the logit itself.
+    * ``categorical`` (B, C, …): the logit of the reference's top class minus the log-sum-exp of the others: its log-odds, whose
+      gradient never vanishes. With a single class, the logit itself.
     * ``bernoulli`` (B, …): the logits, with the sign of the reference's decision.
     * ``euclidean`` (B, …): the projection on the reference's direction (on equal parts where the reference is zero).
     * ``vector`` (B, D, …): the cosine over dim 1.

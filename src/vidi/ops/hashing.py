@@ -57,8 +57,8 @@ def phash(gray: np.ndarray) -> np.ndarray:
     so that the hash of the picture flipped left to right follows by `mirrored`.
     """
     basis, _ = _basis(gray.shape[1])
-    bits = gray.reshape(len(gray), -1).astype(np.float32) @ basis > 0
-    return np.packbits(bits, axis=1).view(np.uint64)[:, 0] if len(gray) else np.zeros(0, np.uint64)
+    bits = gray.reshape(len(gray), len(basis)).astype(np.float32) @ basis > 0
+    return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
 
 
 def mirrored(hashes: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ import numpy as np
 def warp_nearest(maps: np.ndarray, matrix: np.ndarray, size: tuple[int, int], fill: float | int | bool) -> np.ndarray:
     """Maps (…, H, W) after a 3×3 matrix (old x, y → new x, y), on a canvas of (height, width).
 
-    Each new pixel's center is traced back and takes the value of the pixel it falls in; `fill` where it falls outside or behind the horizon.
+    Each new pixel's center is traced back and takes the value of the pixel it falls in; `fill` where that is outside
+    the picture or behind the horizon.
     """
     height, width = size
     matrix = np.asarray(matrix, np.float64)

@@ -49,7 +49,7 @@ def warp(
         ValueError: unknown `fill`, a shape that does not fit, or a matrix that cannot be inverted.
     """
     _check(images, matrices, fill)
-    old, exact = tuple(images.shape[-2:]), None
+    old, exact = size_of(images), None
     table = matrices.detach().double().cpu()
     if not len(images):
         return images.new_zeros((0, images.shape[1], *size))
@@ -72,6 +72,11 @@ def warp(
         bend = None if displacement is None else displacement[where]
         out[where] = _one_kind(kind, images[where], table[rows], back[rows], size, fill, bend)
     return out
+
+
+def size_of(images: Tensor) -> tuple[int, int]:
+    """(height, width) of pictures."""
+    return images.shape[-2], images.shape[-1]
 
 
 def warp_points(points: Tensor, matrices: Tensor) -> Tensor:
@@ -190,7 +195,7 @@ def _grid(
     )
     flat = bool((back[:, 2, :2].abs() < 1e-12).all())
     back = units @ (back / back[:, 2:, 2:] if flat else back)
-    back = back.to(device=images.device, dtype=images.dtype)[:, :, :, None, None]
+    back = back.to(images.dtype).to(images.device)[:, :, :, None, None]
     ys = ((torch.arange(size[0], device=images.device, dtype=images.dtype) + 0.5) / finer).view(1, -1, 1)
     xs = ((torch.arange(size[1], device=images.device, dtype=images.dtype) + 0.5) / finer).view(1, 1, -1)
     if displacement is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from vidi.report._plain import cell, visible
-from vidi.report._sections import NARROW, breakable, escape, section_html, table, tiles
+from vidi.report._sections import breakable, escape, is_narrow, section_html, table, tiles
 from vidi.report._style import STYLE
 
 if TYPE_CHECKING:
@@ -32,12 +33,17 @@ def page(report: Report) -> str:
     parts += ["<main>", *_laid_out(values["sections"]), "</main>"]
     if rest:
         parts.append(f"<details><summary>More numbers</summary>{table(_remaining(rest, values))}</details>")
-    if extra:
-        parts.append(f'<details open><summary>About these numbers</summary><dl class="facts">{_facts(extra)}</dl></details>')
+    large = {key: value for key, value in extra.items() if isinstance(value, dict) and len(value) > 8}
+    small = {key: value for key, value in extra.items() if key not in large}
+    if small:
+        parts.append(f'<details open><summary>About these numbers</summary><dl class="facts">{_facts(small)}</dl></details>')
+    for key, value in large.items():
+        summary = escape(key.replace("_", " ").capitalize())
+        parts.append(f'<details><summary>{summary}</summary><dl class="facts">{_facts(value)}</dl></details>')
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; style-src \'unsafe-inline\'">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>{''.join(parts)}"
         "<footer>Made by vidi. This page holds everything it shows and loads nothing.</footer></body></html>\n"
     )
@@ -75,16 +81,10 @@ def _remaining(names: list[str], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _laid_out(sections: list[dict[str, Any]]) -> list[str]:
-    """Charts that follow each other stand in pairs; everything else has a row of its own."""
-    parts, index = [], 0
-    while index < len(sections):
-        run = index
-        while run < len(sections) and sections[run]["kind"] in NARROW and not sections[run].get("wide"):
-            run += 1
-        paired = (run - index) // 2 * 2
-        parts += [section_html(section, wide=False) for section in sections[index : index + paired]]
-        index += paired
-        if index < len(sections):
-            parts.append(section_html(sections[index], wide=True))
-            index += 1
+    """Charts that follow each other stand in pairs, heat maps with heat maps; an odd one comes first, on a row of its own."""
+    parts = []
+    for (narrow, _), group in itertools.groupby(sections, lambda one: (is_narrow(one), one["kind"] == "matrix")):
+        run = list(group)
+        alone = len(run) % 2 if narrow else len(run)
+        parts += [section_html(section, wide=index < alone) for index, section in enumerate(run)]
     return parts

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from vidi.errors import VidiError
-from vidi.report import _svg
+from vidi.report import _charts, _svg
 from vidi.report._plain import cell, number, visible
 
 _DATA_PICTURE = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2}")
 _FAULTS = (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError, OverflowError)
 
-NARROW = frozenset({"lines", "scatter", "bars"})
-"""Kinds that share a row with a neighbor where the page is wide enough."""
+
+def is_narrow(section: dict[str, Any]) -> bool:
+    """Whether a section may share a row with a neighbor where the page is wide enough."""
+    if section.get("wide"):
+        return False
+    columns = section.get("columns") or section.get("names")
+    few = isinstance(columns, list) and len(columns) <= 10
+    return section["kind"] in ("lines", "scatter", "bars") or (section["kind"] == "matrix" and few)
 
 
 def escape(text: Any) -> str:
@@ -53,7 +59,9 @@ def _numbers(section: dict[str, Any], wide: bool = True) -> str:
     return tiles(section["numbers"], section.get("intervals") or {}, section.get("n") or {})
 
 
-def tiles(numbers: dict[str, Any], intervals: dict[str, Sequence[float]], counts: dict[str, int], first: str | None = None) -> str:
+def tiles(
+    numbers: dict[str, Any], intervals: dict[str, Sequence[float]], counts: dict[str, int], first: str | None = None
+) -> str:
     """Numbers as tiles: the value large, its interval and n below; `first` stands out."""
     parts = []
     for name, value in numbers.items():
@@ -85,7 +93,9 @@ def _whisker(value: Any, pair: Sequence[float] | None) -> str:
         return ""
     parts = [
         _svg.element("line", x1=0, x2=100, y1=4, y2=4, class_="track", vector_effect="non-scaling-stroke"),
-        _svg.element("rect", x=float(100 * pair[0]), width=max(0.8, 100.0 * (pair[1] - pair[0])), y=2, height=4, class_="reach"),
+        _svg.element(
+            "rect", x=float(100 * pair[0]), width=max(0.8, 100.0 * (pair[1] - pair[0])), y=2, height=4, class_="reach"
+        ),
         _svg.element("rect", x=100.0 * value - 0.5, width=1, y=0, height=8, class_="point"),
     ]
     return f'<svg class="whisker-line" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">{"".join(parts)}</svg>'
@@ -95,14 +105,19 @@ def table(section: dict[str, Any], wide: bool = True) -> str:
     """Columns of text and of numbers, the latter flush right."""
     columns, rows = section["columns"], section["rows"]
     numeric = [
-        any(_is_number(row[i]) for row in rows) and all(row[i] is None or _is_number(row[i]) for row in rows) for i in range(len(columns))
+        any(_is_number(row[i]) for row in rows) and all(row[i] is None or _is_number(row[i]) for row in rows)
+        for i in range(len(columns))
     ]
-    head = "".join(f'<th scope="col"{" class=num" if right else ""}>{escape(name)}</th>' for name, right in zip(columns, numeric))
+    head = "".join(
+        f'<th scope="col"{" class=num" if right else ""}>{escape(name)}</th>' for name, right in zip(columns, numeric)
+    )
     body = []
     for row in rows:
         if len(row) != len(columns):
             raise ValueError(f"{len(row)} cells for {len(columns)} columns")
-        parts = "".join(f"<td{' class=num' if right else ''}>{html.escape(cell(value))}</td>" for value, right in zip(row, numeric))
+        parts = "".join(
+            f"<td{' class=num' if right else ''}>{html.escape(cell(value))}</td>" for value, right in zip(row, numeric)
+        )
         body.append(f"<tr>{parts}</tr>")
     empty = f'<tr><td colspan="{len(columns)}" class="none">none</td></tr>' if not rows else ""
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}{empty}</tbody></table></div>'
@@ -117,7 +132,7 @@ def _chart(draw: Callable[[dict[str, Any], float], str]) -> Callable[[dict[str, 
 
 
 def _matrix(section: dict[str, Any], wide: bool = True) -> str:
-    return f'<div class="scroll">{_svg.matrix(section)}</div>'
+    return f'<div class="scroll">{_charts.matrix(section)}</div>'
 
 
 def _gallery(section: dict[str, Any], wide: bool = True) -> str:
@@ -127,7 +142,10 @@ def _gallery(section: dict[str, Any], wide: bool = True) -> str:
         caption = f"<b>{escape(item['caption'])}</b>" if item.get("caption") else ""
         note = f"<span>{escape(item['note'])}</span>" if item.get("note") else ""
         words = f"<figcaption>{caption}{note}</figcaption>" if caption or note else ""
-        figures.append(f'<figure class="{mark}">{_picture(item.get("image"), item.get("caption") or item.get("note") or "")}{words}</figure>')
+        figures.append(
+            f'<figure class="{mark}">{_picture(item.get("image"), item.get("caption") or item.get("note") or "")}'
+            f"{words}</figure>"
+        )
     return f'<div class="gallery">{"".join(figures) or "<p>none</p>"}</div>'
 
 
@@ -153,8 +171,8 @@ _KINDS: dict[str, Callable[[dict[str, Any], bool], str]] = {
     "numbers": _numbers,
     "table": table,
     "matrix": _matrix,
-    "lines": _chart(_svg.lines),
-    "scatter": _chart(_svg.scatter),
-    "bars": _chart(_svg.bars),
+    "lines": _chart(_charts.lines),
+    "scatter": _chart(_charts.scatter),
+    "bars": _chart(_charts.bars),
     "gallery": _gallery,
 }

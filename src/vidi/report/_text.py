@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vidi.report._plain import cell, number, visible
+from vidi.report._plain import cell, number, plain, visible
 
 if TYPE_CHECKING:
     from vidi.report.report import Report
@@ -34,13 +34,14 @@ def align(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]
 
 def text(report: Report) -> str:
     """Name, value, interval and n of every number, under a line that says what they are about."""
+    intervals, counts = plain(report.intervals), plain(report.n)
     head = [visible(report.about[key]) for key in ("model", "data") if report.about.get(key)]
     rows = []
-    for name, value in report.numbers.items():
-        pair = report.intervals.get(name)
+    for name, value in plain(report.numbers).items():
+        pair = intervals.get(name)
         signed = name.endswith(".difference")
         interval = f"{number(pair[0], signed)} … {number(pair[1], signed)}" if pair else ""
-        rows.append([visible(name), number(value, signed), interval, f"n {cell(report.n[name])}" if name in report.n else ""])
+        rows.append([visible(name), number(value, signed), interval, f"n {cell(counts[name])}" if name in counts else ""])
     used = [i for i in range(4) if i < 2 or any(row[i] for row in rows)]
     body = align([[row[i] for i in used] for row in rows], right=(1,)) or ["no numbers"]
     return "\n".join(["  ".join([visible(report.kind), *head]), *body])

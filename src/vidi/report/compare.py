@@ -11,12 +11,13 @@ from vidi.report.report import Report
 def compare(a: Report, b: Report) -> Report:
     """A report of the differences b − a.
 
-    Every number of either gives ``NAME.a``, ``NAME.b`` and ``NAME.difference``. Where both have an interval, the difference gets
-    one by MOVER (Zou and Donner, Statistics in Medicine 2008), which takes the two as independent and is thus on the safe side
-    for two models measured on the same pictures. ``about`` holds, by number, ``overlap`` (whether the two intervals do; None
-    where one is missing) and ``verdict``: ``better`` or ``worse`` (by ``higher_is_better``) when the intervals lie apart or there
-    are none, ``within noise`` when they overlap, ``equal``, ``changed`` (it is not known which way is better), ``only in a``,
-    ``only in b`` or ``not computable``.
+    Every number of either gives ``NAME.a``, ``NAME.b`` and ``NAME.difference``. Where both have an interval, the difference
+    gets one by MOVER (Zou and Donner, Statistics in Medicine 2008), which takes the two as independent and is thus on the safe
+    side for two models measured on the same pictures.
+
+    ``about`` holds, by number, ``overlap`` (whether the two intervals do; None where one is missing) and ``verdict``:
+    ``better`` or ``worse`` (by ``higher_is_better``) when the intervals lie apart or there are none, ``within noise`` when they overlap,
+    ``equal``, ``changed`` (it is not known which way is better), ``only in a``, ``only in b`` or ``not computable``.
     """
     higher = {**_directions(a), **_directions(b)}
     names = list(dict.fromkeys([*a.numbers, *b.numbers]))
@@ -46,7 +47,9 @@ def _name(report: Report, fallback: str) -> str:
 
 
 def _identity(report: Report) -> dict[str, Any]:
-    return {"kind": report.kind} | {key: report.about[key] for key in ("model", "data", "fingerprint", "date") if key in report.about}
+    return {"kind": report.kind} | {
+        key: report.about[key] for key in ("model", "data", "fingerprint", "date") if key in report.about
+    }
 
 
 def _key_names(report: Report, names: list[str]) -> list[str]:
@@ -56,22 +59,27 @@ def _key_names(report: Report, names: list[str]) -> list[str]:
 
 def _add(result: Report, a: Report, b: Report, name: str) -> None:
     """One number's three values, with their intervals and n."""
-    first, second = a.numbers.get(name), b.numbers.get(name)
-    known = _known(first) and _known(second)
-    result.numbers |= {f"{name}.a": first, f"{name}.b": second, f"{name}.difference": second - first if known else None}
+    pair = _pair(a, b, name)
+    result.numbers |= {f"{name}.a": a.numbers.get(name), f"{name}.b": b.numbers.get(name)}
+    result.numbers[f"{name}.difference"] = pair[1] - pair[0] if pair else None
     for side, report in (("a", a), ("b", b)):
         if name in report.intervals:
             result.intervals[f"{name}.{side}"] = report.intervals[name]
         if name in report.n:
             result.n[f"{name}.{side}"] = report.n[name]
-    if known and name in a.intervals and name in b.intervals:
+    if pair and name in a.intervals and name in b.intervals:
+        first, second = pair
         (a_low, a_high), (b_low, b_high) = a.intervals[name], b.intervals[name]
         below, above = math.hypot(second - b_low, a_high - first), math.hypot(b_high - second, first - a_low)
         result.intervals[f"{name}.difference"] = (second - first - below, second - first + above)
 
 
-def _known(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+def _pair(a: Report, b: Report, name: str) -> tuple[float, float] | None:
+    """A number's value in both, or None where one does not know it."""
+    first, second = a.numbers.get(name), b.numbers.get(name)
+    if first is None or second is None or not math.isfinite(first) or not math.isfinite(second):
+        return None
+    return first, second
 
 
 def _overlap(a: tuple[float, float] | None, b: tuple[float, float] | None) -> bool | None:
@@ -83,9 +91,10 @@ def _verdict(a: Report, b: Report, name: str, overlap: bool | None, higher: bool
         return "only in a"
     if name not in a.numbers:
         return "only in b"
-    first, second = a.numbers[name], b.numbers[name]
-    if not _known(first) or not _known(second):
+    pair = _pair(a, b, name)
+    if pair is None:
         return "not computable"
+    first, second = pair
     if first == second:
         return "equal"
     if overlap:
@@ -138,4 +147,4 @@ def _chart(result: Report, names: list[str]) -> list[dict[str, Any]]:
             "name": side, "values": [result.numbers[f"{name}.{side}"] for name in shown],
             "low": [low for low, _ in pairs], "high": [high for _, high in pairs],
         })  # fmt: skip
-    return [{"kind": "bars", "title": "Both, with intervals", "names": shown, "series": series}]
+    return [{"kind": "bars", "title": "Both, with intervals", "labels": shown, "series": series}]

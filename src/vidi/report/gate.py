@@ -11,7 +11,9 @@ from vidi.errors import InputError, nearest
 from vidi.report._plain import visible
 from vidi.report.report import Report
 
-_RULE = re.compile(r"\s*(?P<name>[^\s<>=!]+)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<limit>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
+_RULE = re.compile(
+    r"\s*(?P<name>[^\s<>=!]+)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<limit>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+)
 _SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq, "!=": operator.ne}
 
 
@@ -20,8 +22,8 @@ def gate(report: Report, rules: Sequence[str]) -> list[str]:
 
     Args:
         report: the numbers.
-        rules: each a name, a comparison and a number. ``NAME.low`` and ``NAME.high`` are the ends of a number's interval, ``NAME.n``
-            is how many things it was computed from. A number that is missing or not computable fails.
+        rules: each a name, a comparison and a number. ``NAME.low`` and ``NAME.high`` are the ends of a number's interval,
+            ``NAME.n`` is how many things it was computed from. A number that is missing or not computable fails.
 
     Raises:
         InputError: a rule that cannot be read.
@@ -30,7 +32,9 @@ def gate(report: Report, rules: Sequence[str]) -> list[str]:
     for rule in rules:
         match = _RULE.fullmatch(rule)
         if match is None or not math.isfinite(float(match["limit"])):
-            raise InputError("not a rule", value=rule, fix="a name, a comparison and a number, such as accuracy>=0.94 or accuracy.low>=0.9")
+            raise InputError(
+                "not a rule", value=rule, fix="a name, a comparison and a number, such as accuracy>=0.94 or accuracy.low>=0.9"
+            )
         value, reason = _look_up(report, match["name"])
         if value is None:
             failures.append(f"{visible(rule.strip())}: {reason}")

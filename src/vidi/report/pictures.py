@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,8 @@ def encode(image: np.ndarray, size: int = 320, quality: int = 85) -> str:
 
     Args:
         image: (H, W, 3) or (H, W) uint8.
-        size: larger pictures are scaled down to it; very small ones are enlarged by a whole factor, so that their pixels stay sharp.
+        size: larger pictures are scaled down to it; very small ones are enlarged by a whole factor, so that their
+            pixels stay sharp.
         quality: of JPEG; pictures of few pixels are kept without loss as PNG.
     """
     from PIL.Image import Resampling
@@ -43,44 +45,55 @@ def save_png(image: np.ndarray, path: str | Path) -> Path:
 
 
 def grid(
-    images: Sequence[np.ndarray], columns: int | None = None, captions: Sequence[str] = (), cell: int | None = None, gap: int = 6
+    images: Sequence[np.ndarray],
+    columns: int | None = None,
+    captions: Sequence[str] = (),
+    cell: int | None = None,
+    gap: int = 6,
 ) -> np.ndarray:
-    """Pictures side by side on white, each centered in a cell of equal size, with captions under them.
+    """Pictures side by side on white, each centered in its cell, with captions under them.
 
     Args:
         images: each (H, W, 3) or (H, W) uint8, of any sizes; none gives a small blank picture.
         columns: per row; as square as possible when None.
         captions: one per picture, cut to the cell's width; fewer or none will do.
-        cell: side of a cell in pixels; the largest side of the pictures, 96 to 320, when None.
+        cell: width of a cell in pixels, which also bounds the height; the largest side of the pictures, 96 to 320, when None.
         gap: pixels between cells.
 
     Returns:
         (height, width, 3) uint8.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
+
+    from vidi.labels._draw import font
 
     if not len(images):
         return np.full((max(1, gap), max(1, gap), 3), 255, np.uint8)
-    columns = max(1, min(columns or round(len(images) ** 0.5 + 0.49), len(images)))
+    columns = max(1, min(columns or math.ceil(len(images) ** 0.5), len(images)))
     side = cell or int(np.clip(max(max(image.shape[:2]) for image in images), 96, 320))
-    size = max(10, side // 12)
-    strip = size + 6 if any(captions) else 0
+    pictures = [_fitted(_pillow(image).convert("RGB"), side) for image in images]
+    tall, face = max(picture.height for picture in pictures), font(max(10, side // 13))
+    strip = sum(face.getmetrics()) + 3 if any(captions) else 0
     rows = -(-len(images) // columns)
-    sheet = Image.new("RGB", (columns * (side + gap) + gap, rows * (side + strip + gap) + gap), (255, 255, 255))
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
-    for place, image in enumerate(images):
-        left, top = gap + place % columns * (side + gap), gap + place // columns * (side + strip + gap)
-        picture = _fitted(_pillow(image).convert("RGB"), side)
-        sheet.paste(picture, (left + (side - picture.width) // 2, top + (side - picture.height) // 2))
+    sheet = Image.new("RGB", (columns * (side + gap) + gap, rows * (tall + strip + gap) + gap), (255, 255, 255))
+    pen = ImageDraw.Draw(sheet)
+    for place, picture in enumerate(pictures):
+        left, top = gap + place % columns * (side + gap), gap + place // columns * (tall + strip + gap)
+        sheet.paste(picture, (left + (side - picture.width) // 2, top + (tall - picture.height) // 2))
         if place < len(captions) and captions[place]:
-            pen.text((left, top + side + 1), _cut(captions[place], font, side), fill=(40, 40, 40), font=font)
+            pen.text((left, top + tall + 1), _cut(captions[place], face, side), fill=(40, 40, 40), font=face)
     return np.asarray(sheet)
 
 
 def _pillow(image: np.ndarray):
     from PIL import Image
 
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3)) or 0 in image.shape:
+    if (
+        image.dtype != np.uint8
+        or image.ndim not in (2, 3)
+        or (image.ndim == 3 and image.shape[2] not in (1, 3))
+        or 0 in image.shape
+    ):
         raise ValueError(f"picture: expected (H, W) or (H, W, 3) uint8, got {image.shape} {image.dtype}")
     return Image.fromarray(np.ascontiguousarray(image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image))
 

@@ -18,8 +18,9 @@ def curves_png(rows: Sequence[Mapping[str, Any]], path: str | Path) -> Path:
     """Draw every numeric column of a run's rows, one panel per quantity, and write it as PNG, whole or not at all.
 
     Args:
-        rows: one dict per epoch (or step), such as the lines of ``results.csv``. The first of ``epoch``, ``step`` found is the x axis.
-            Columns that differ by ``train_``, ``val_`` or ``test_`` in front share a panel. Missing and non-finite values are gaps.
+        rows: one dict per epoch (or step), such as the lines of ``results.csv``. ``epoch`` or else ``step`` is the x
+            axis. Columns that differ by ``train_``, ``val_`` or ``test_`` in front share a panel. Missing and non-finite values
+            are gaps.
         path: the file to write; no rows give an empty picture.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg

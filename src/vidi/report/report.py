@@ -22,8 +22,8 @@ class Report:
     Args:
         kind: what was done, such as ``val`` or ``benchmark``.
         numbers: by name, in printing order; None where not computable.
-        about: what they are about, in plain JSON values: ``title``, ``model``, ``data``, ``date``, ``higher_is_better`` (a dict by
-            number), ``key_numbers`` (which ones come first, as tiles) and whatever else is worth keeping.
+        about: what they are about, in plain JSON values: ``title``, ``model``, ``data``, ``date``, ``higher_is_better`` (a dict
+            by number), ``key_numbers`` (which ones come first, as tiles) and whatever else is worth keeping.
         intervals: lower and upper end by number's name.
         n: how many things a number was computed from, by number's name.
         sections: tables, plots and pictures; see `vidi.report`.
@@ -39,7 +39,8 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, as `save` writes them."""
         intervals = {name: pair for name, pair in plain(self.intervals).items() if pair is not None and None not in pair}
-        return {"format": FORMAT, "version": VERSION, "kind": self.kind, "numbers": plain(self.numbers), "intervals": intervals} | {
+        return {
+            "format": FORMAT, "version": VERSION, "kind": self.kind, "numbers": plain(self.numbers), "intervals": intervals,
             "n": plain(self.n), "about": plain(self.about), "sections": plain(self.sections),
         }  # fmt: skip
 
@@ -71,7 +72,10 @@ class Report:
     def summary(self) -> dict[str, Any]:
         """The object that ``--json`` prints: kind, numbers, and about with n and intervals."""
         values = self.to_dict()
-        about = values["about"] | {"n": values["n"], "intervals": {name: list(pair) for name, pair in values["intervals"].items()}}
+        about = values["about"] | {
+            "n": values["n"],
+            "intervals": {name: list(pair) for name, pair in values["intervals"].items()},
+        }
         return {"kind": self.kind, "numbers": values["numbers"], "about": about}
 
     def html(self, path: str | Path) -> Path:

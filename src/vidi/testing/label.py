@@ -17,21 +17,24 @@ def label_examples(family: type[Label]) -> list[Label]:
     """Labels of a built-in family for a picture of 12×16 pixels: the empty one first, then ordinary and odd ones."""
     nan, mask = np.nan, np.zeros((2, *SIZE), bool)
     mask[0, 2:6, 3:9] = mask[1, 7:11, 5:7] = True
-    boxes, stripes = [[3, 2, 9, 6], [5, 7, 7, 11]], np.arange(12 * 16).reshape(SIZE) // 40
+    boxes, stripes = np.array([[3, 2, 9, 6], [5, 7, 7, 11]]), np.arange(12 * 16).reshape(SIZE) // 40
     chances = np.stack([stripes == c for c in range(5)]) * 0.6 + 0.08
     examples: dict[str, list[Label]] = {
-        "Classification": [Classification(np.zeros(0)), Classification([0.1, 0.7, 0.2]), Classification([nan, 1, 0]), Classification([nan])],
-        "Regression": [Regression(np.zeros(0)), Regression([1.5, -2], [0.1, 0.3]), Regression([nan, 3.0])],
+        "Classification": [Classification(np.array(values)) for values in ([], [0.1, 0.7, 0.2], [nan, 1, 0], [nan])],
+        "Regression": [
+            Regression(np.zeros(0)), Regression(np.array([1.5, -2]), np.array([0.1, 0.3])), Regression(np.array([nan, 3.0])),
+        ],
         "Detections": [
             Detections.empty(), Detections(np.zeros((0, 4)), masks=np.zeros((0, *SIZE), bool), texts=()), Detections(boxes),
-            Detections(boxes, [0.9, 0.25], [2, 0], mask, [7, 8], ("é", ""), [False, True]),
+            Detections(boxes, np.array([0.9, 0.25]), np.array([2, 0]), mask, np.array([7, 8]), ("é", ""),
+                       np.array([False, True])),
         ],
         "Segmentation": [
             Segmentation(np.zeros((0, 0))), Segmentation(np.full(SIZE, 255)), Segmentation(stripes),
             Segmentation(np.where(stripes == 1, 255, stripes)), Segmentation.from_probabilities(chances),
         ],
         "Text": [Text(""), Text("naïve\nline", 0.5), Text("شعر 文")],
-        "Embedding": [Embedding(np.zeros(0)), Embedding(np.zeros(4)), Embedding([1, -2, 0.5])],
+        "Embedding": [Embedding(np.zeros(0)), Embedding(np.zeros(4)), Embedding(np.array([1, -2, 0.5]))],
     }  # fmt: skip
     return examples[family.__name__]
 
@@ -54,6 +57,7 @@ def check_label(family: type[Label], examples: Sequence[Label] | None = None) ->
         _check_warp(label, where)
         _check_merge(family, label, where)
         _check_draw(label, where)
+        _check_words(label, where)
         _expect(label.to_dict() == before, where, "no method may change the label")
 
 
@@ -66,7 +70,9 @@ def _check_dict(family: type[Label], label: Label, where: str) -> None:
     values = label.to_dict()
     _expect(values.get("family") == family.__name__, where, "to_dict names the family", values.get("family"))
     again = family.from_dict(json.loads(json.dumps(values, allow_nan=False)))
-    _expect(type(again) is family and again.to_dict() == values, where, "from_dict is the exact inverse of to_dict", again.to_dict())
+    _expect(
+        type(again) is family and again.to_dict() == values, where, "from_dict is the exact inverse of to_dict", again.to_dict()
+    )
 
 
 def _check_agreement(label: Label, where: str) -> None:
@@ -110,5 +116,15 @@ def _check_draw(label: Label, where: str) -> None:
     if 0 in image.shape:
         return
     drawn = label.draw(image, ["only one name"])
-    _expect(drawn.dtype == np.uint8 and drawn.ndim == 3 and drawn.shape[2] == 3, where, "draw gives (H, W, 3) uint8", drawn.shape)
+    _expect(
+        drawn.dtype == np.uint8 and drawn.ndim == 3 and drawn.shape[2] == 3, where, "draw gives (H, W, 3) uint8", drawn.shape
+    )
     _expect(bool((image == 90).all()), where, "draw leaves the picture alone")
+
+
+def _check_words(label: Label, where: str) -> None:
+    for names in ((), ("only one name",)):
+        _expect(isinstance(label.words(names), str), where, "words gives text", label.words(names))
+        record = label.record(names)
+        flat = all(value is None or isinstance(value, (str, int, float)) for value in record.values())
+        _expect(flat and all(isinstance(key, str) for key in record), where, "record gives a flat table row", record)

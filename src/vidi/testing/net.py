@@ -63,7 +63,8 @@ def toy_labels(space: Space, count: int, seed: int = 0) -> list[Label]:
 
 def unknown_labels(space: Space, count: int) -> list[Label]:
     """Labels about which nothing is known."""
-    return [FAMILIES[space.family](np.full(len(space), np.nan, np.float32)) for _ in range(count)]
+    family: Any = FAMILIES[space.family]
+    return [family(np.full(len(space), np.nan, np.float32)) for _ in range(count)]
 
 
 def _run(net: Net, inputs: Mapping[str, Tensor], training: bool = False) -> dict[str, Tensor]:
@@ -221,7 +222,8 @@ CHECKS: tuple[Callable[[Net, Mapping[str, Tensor], Sequence[Label]], None], ...]
 
 
 def check_net(
-    name: str,
+    name_or_path: str,
+    /,
     *,
     heads: Sequence[str] = tuple(SPACES),
     side: int = 32,
@@ -232,7 +234,7 @@ def check_net(
     """Build a net with each head and check every promise of `vidi.core.net.Net`.
 
     Args:
-        name: a name of ``nets`` or the path of a Python file.
+        name_or_path: a name of ``nets`` or the path of a Python file.
         heads: the heads to try, keys of `SPACES`.
         side: height and width of the pictures.
         count: samples in a batch, at least 2.
@@ -242,7 +244,7 @@ def check_net(
     Raises:
         NotConforming: the promise that is broken.
     """
-    make = member(load("nets", name), "net", "nets")
+    make = member(load("nets", name_or_path), "net", "nets")
     for i, head in enumerate(heads):
         torch.manual_seed(0)
         space = SPACES[head]
@@ -254,4 +256,4 @@ def check_net(
             try:
                 check(net, inputs, labels)
             except NotConforming as error:
-                raise NotConforming(f"{name} with head {head}: {error}") from None
+                raise NotConforming(f"{name_or_path} with head {head}: {error}") from None

@@ -19,7 +19,8 @@ def compare(a: str, b: str, *, gate: list[str] | None = None, out: str | None = 
     Args:
         a: a report (JSON) or a run's folder, the one to compare with.
         b: the other report or folder, the candidate.
-        gate: rules that must hold, such as accuracy>=0.94, accuracy.low>=0.9 or accuracy.difference>=-0.005; plain names mean b.
+        gate: rules that must hold, such as accuracy>=0.94, accuracy.low>=0.9 or accuracy.difference>=-0.005; a plain name
+            means b.
         out: where to write the comparison: a .json file, an .html page, or a folder that gets both.
 
     Returns:
@@ -32,7 +33,12 @@ def compare(a: str, b: str, *, gate: list[str] | None = None, out: str | None = 
     result = compare_reports(first, second)
     failures: list[str] = []
     if gate:
-        both = replace(second, numbers=second.numbers | result.numbers, intervals=second.intervals | result.intervals, n=second.n | result.n)
+        both = replace(
+            second,
+            numbers=second.numbers | result.numbers,
+            intervals=second.intervals | result.intervals,
+            n=second.n | result.n,
+        )
         failures = check_gate(both, gate)
         result.about |= {"gate": list(gate), "gate_failures": failures}
         text = "\n".join(failures) if failures else "Every rule is met."
@@ -55,7 +61,9 @@ def find_report(path: Path) -> Path:
     for place in _PLACES:
         if (path / place).is_file():
             return path / place
-    raise InputError("no report in this folder", file=path, value=" ".join(_PLACES), fix="run vidi val, or give a report's JSON file")
+    raise InputError(
+        "no report in this folder", file=path, value=" ".join(_PLACES), fix="run vidi val, or give a report's JSON file"
+    )
 
 
 def _write(report: Report, out: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidi.core.files import read_text
+from vidi.core.files import csv_plain, read_text
 from vidi.core.images import SUFFIXES
 from vidi.data.readers._ask import Ask
 from vidi.errors import DataError
@@ -79,7 +79,7 @@ def _load_text(path: Path, ask: Ask, limit: int | None) -> Table:
     try:
         for row in reader:
             line, start = start, reader.line_num + 1
-            if not row or row == [""] or not any(row):
+            if not any(row):
                 continue
             if header is None:
                 header, has_header = _header(row, path)
@@ -132,7 +132,7 @@ def _header(row: list[str], path: Path) -> tuple[list[str], bool]:
     """Column names, and whether the first row holds them (a row that names a picture does not)."""
     if any(Path(cell.strip()).suffix.lower() in SUFFIXES for cell in row):
         return [f"column {i}" for i in range(1, len(row) + 1)], False
-    names = [cell.strip() for cell in row]
+    names = [csv_plain(cell.strip()) for cell in row]
     seen: set[str] = set()
     for name in names:
         if name and name in seen:

@@ -18,12 +18,13 @@ def choose(path: Path, *, without: tuple[str, ...] = ()) -> tuple[str, ModuleTyp
         DataError: none matches; the message lists the formats.
     """
     readers = [(name, load(ROOM, name)) for name in names(ROOM) if name not in without]
-    fitting = [(name, reader) for name, reader in readers if reader.matches(path)]
-    if not fitting:
-        formats = "; ".join(f"{name}: {reader.MEANING}" for name, reader in readers)
-        what = "the folder holds no pictures and no table of them" if path.is_dir() else "not a data set"
-        raise DataError(what, file=path, fix=f"one of: {formats}")
-    return max(fitting, key=lambda item: getattr(item[1], "PRIORITY", 50))
+    readers.sort(key=lambda item: -getattr(item[1], "PRIORITY", 50))
+    for name, reader in readers:
+        if reader.matches(path):
+            return name, reader
+    formats = "; ".join(f"{name}: {reader.MEANING}" for name, reader in readers)
+    what = "the folder holds no pictures and no table of them" if path.is_dir() else "not a data set"
+    raise DataError(what, file=path, fix=f"one of: {formats}")
 
 
 def missing_path(path: Path) -> DataError:

@@ -18,7 +18,7 @@ PATHS = (
     "path", "file", "filename", "image", "image_path", "file_path", "filepath", "file_name", "img_path", "img", "image_file",
     "picture", "photo", "image_name", "image_id", "img_id", "id", "name",
 )  # fmt: skip
-CLASSES = ("label", "class", "target", "category", "y", "labels", "tags", "classes", "tag", "categories", "class_name", "label_name", "targets")
+CLASSES = ("label", "class", "target", "category", "labels", "tags", "classes", "tag", "categories", "class_name", "label_name", "targets")
 _PLURAL = ("labels", "tags", "classes", "categories", "targets")
 GROUPS = ("group", "patient", "patient_id", "patientid", "subject", "subject_id", "video", "video_id", "group_id")
 _SPLIT_NAMES = ("split", "set", "subset", "partition", "phase", "fold")
@@ -177,14 +177,15 @@ def profile(table: Table, name: str, ask: Ask) -> Profile:
     if ask.separator:
         return Profile("list", len(values), ask.separator)
     numbers = [number(value, table.decimal) for value in values]
-    if all(value is not None for value in numbers):
-        known = {value for value in numbers if value == value}
-        if known <= {0.0, 1.0}:
-            return Profile("binary", len(known))
-        return Profile("integer" if all(value == int(value) for value in known) else "number", len(known))
+    known = {value for value in numbers if value is not None and value == value}
+    whole = all(value == int(value) for value in known)
+    if None not in numbers:
+        return Profile("binary" if known <= {0.0, 1.0} else "integer" if whole else "number", len(known))
+    if not whole and 2 * len(known) >= len(values):
+        return Profile("number", len(known))  # the others are faults rather than classes
     if {value.casefold() for value in values} <= set(TRUTHS):
         return Profile("binary", len(values))
-    if any(value.startswith("[") and value.endswith("]") for value in values):
+    if any(value.startswith("[") and value.endswith("]") and value != "[]" for value in values):
         return Profile("list", len(values), "")
     for separator in ("|", ";", ",") if key(name) in _PLURAL else ("|", ";"):
         if any(separator in value for value in values):

@@ -19,6 +19,7 @@ from vidi.data.readers._scan import natural
 from vidi.errors import nearest
 from vidi.labels import Classification, Label, Regression
 
+LARGEST = float(np.finfo(np.float32).max)
 Encoded = tuple[Space | None, list[Label | None], set[int]]
 
 
@@ -59,8 +60,9 @@ def _unknown(table: Table, row: int, column: str, value: str, names: list[str], 
 def _class(table: Table, choice: Choice, ask: Ask) -> Encoded:
     column = choice.columns[0]
     cells = [cell if isinstance(cell, str) else str(cell) for cell in table.columns[column]]
-    spelled = {cell: class_name(cell, table.decimal) for cell in set(cells)}
     given = _known_names(table, column, ask)
+    exact = set(given or ())
+    spelled = {cell: plain if (plain := csv_plain(cell)) in exact else class_name(cell, table.decimal) for cell in set(cells)}
     names = given or sorted({name for name in spelled.values() if name}, key=natural)
     by_cell: dict[str, Label | None] = {}
     labels = [Classification.one_hot(i, len(names)) for i in range(len(names))]
@@ -109,14 +111,13 @@ def _truths(table: Table, choice: Choice, ask: Ask) -> tuple[np.ndarray, set[int
 
 
 def _names_of_columns(choice: Choice, ask: Ask) -> tuple[str, ...]:
-    names = tuple(csv_plain(name) for name in choice.columns)
-    return tuple(ask.names) if ask.names is not None and len(ask.names) == len(names) else names
+    return tuple(ask.names) if ask.names is not None and len(ask.names) == len(choice.columns) else choice.columns
 
 
 def _several(table: Table, choice: Choice, ask: Ask) -> Encoded:
     values, bad = _truths(table, choice, ask)
     unknown = np.isnan(values).all(1)
-    labels = [None if gone else Classification(row) for row, gone in zip(values, unknown)]
+    labels: list[Label | None] = [None if gone else Classification(row) for row, gone in zip(values, unknown)]
     return Space("Classification", _names_of_columns(choice, ask), exclusive=False), labels, bad
 
 
@@ -133,7 +134,7 @@ def _onehot(table: Table, choice: Choice, ask: Ask) -> Encoded:
             )  # fmt: skip
             bad.add(i)
     shared = [Classification.one_hot(i, len(choice.columns)) for i in range(len(choice.columns))]
-    labels = [None if gone or i in bad else shared[k] for i, (k, gone) in enumerate(zip(filled.argmax(1), unknown))]
+    labels: list[Label | None] = [None if gone or i in bad else shared[k] for i, (k, gone) in enumerate(zip(filled.argmax(1), unknown))]
     return class_space(_names_of_columns(choice, ask), ask), labels, bad
 
 
@@ -186,12 +187,10 @@ def _list(table: Table, choice: Choice, ask: Ask) -> Encoded:
 
 def _numbers(table: Table, choice: Choice, ask: Ask) -> Encoded:
     def parse(cell: Any) -> float | None:
-        return number(cell, table.decimal) if isinstance(cell, str) else None
+        value = number(cell, table.decimal) if isinstance(cell, str) else None
+        return None if value is None or abs(value) > LARGEST else value
 
-    values, bad = _matrix(table, choice.columns, parse, ask, "not a finite number", "a number, or empty for unknown")
-    for i in map(int, np.flatnonzero(np.isinf(values).any(1))):
-        ask.faults.add("too large for 32 bits", file=table.file(i), at=table.at(i), fix="give the column in another unit")
-        bad.add(i)
+    values, bad = _matrix(table, choice.columns, parse, ask, "not a finite number of 32 bits", "a number, or empty for unknown")
     unknown = np.isnan(values).all(1)
-    labels = [None if gone else Regression(row) for row, gone in zip(values, unknown)]
+    labels: list[Label | None] = [None if gone else Regression(row) for row, gone in zip(values, unknown)]
     return Space("Regression", tuple(choice.columns)), labels, bad

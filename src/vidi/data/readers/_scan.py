@@ -25,9 +25,9 @@ SPLITS = {
 
 def natural(text: str) -> tuple:
     """A sort key by which ``b2`` comes before ``b10`` and ``B``'s case does not matter."""
-    parts = _DIGITS.split(text.casefold())
-    parts[1::2] = map(int, parts[1::2])  # type: ignore[arg-type]
-    return (*parts, text)
+    parts: list[str | int] = list(_DIGITS.split(text.casefold()))
+    parts[1::2] = map(int, parts[1::2])
+    return tuple(parts), text
 
 
 def natural_path(name: str) -> tuple:
@@ -72,7 +72,7 @@ def scan(root: Path, faults: Faults) -> Scan:
         except OSError as error:
             faults.add(f"cannot be listed: {os.strerror(error.errno or 0)}", file=root / prefix)
             continue
-        pictures = []
+        pictures: list[str] = []
         for entry in entries:
             if hidden(entry.name):
                 continue

@@ -41,11 +41,11 @@ def read(path: Path, ask: Ask) -> Dataset:
     split_of, depth = _layout(found, prefix, notes)
     classes = [_class(name, split_of, len(prefix), depth) for name in found.pictures]
     splits = [split_of.get(_part(name, len(prefix)), None) if depth else None for name in found.pictures]
-    keep = range(len(classes))
+    keep = list(range(len(classes)))
     if depth:
         keep = [i for i, name in enumerate(found.pictures) if splits[i] is not None]
         _note_left_out(found, keep, notes)
-    names = sorted({classes[i] for i in keep} - {None}, key=natural)
+    names = sorted({name for i in keep if (name := classes[i]) is not None}, key=natural)
     if len(names) == 1 and names[0].casefold() in _PLAIN and not ask.names:
         notes.append(f"{names[0]} is the only folder: its pictures are read without classes")
         classes, names = [None] * len(classes), []
@@ -58,11 +58,11 @@ def read(path: Path, ask: Ask) -> Dataset:
         Sample(
             found.pictures[i],
             {"image": Path(base + found.pictures[i])},
-            labels[index[classes[i]]] if classes[i] in index else None,
+            labels[index[name]] if name is not None else None,
             splits[i],
         )
         for i in keep
-        if classes[i] is None or classes[i] in index
+        if (name := classes[i]) is None or name in index
     ]
     if not samples and not ask.faults:
         raise DataError("the folder holds no pictures", file=path, fix="see `vidi list formats` for what can be read")

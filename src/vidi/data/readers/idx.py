@@ -122,7 +122,7 @@ def read_idx(file: Path, dims: int) -> np.ndarray:
             size = int(np.prod([int(side) for side in shape], dtype=object))
             _check_size(file, shape, size, packed * _DEFLATE if zipped else packed - head_size, exact=not zipped)
             values = np.empty(size, np.uint8)
-            view, filled = memoryview(values), 0
+            view, filled = values.data, 0
             while filled < size:
                 count = stream.readinto(view[filled : filled + (1 << 24)])
                 if not count:

@@ -108,6 +108,7 @@ def _samples(
     seen: dict[str, int] = {}
     cells, look, lines = table.columns[roles.image], roles.files.look, table.lines
     for i, cell in enumerate(cells):
+        picture: Path | bytes | None
         if roles.embedded:
             name, picture = _embedded(cell, table, i, faults)
         else:

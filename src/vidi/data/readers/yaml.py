@@ -63,7 +63,7 @@ def read(path: Path, ask: Ask) -> Dataset:
     values, spelled = _parse(text, file)
     root, notes = _root(values, file, found)
     ask = _settled(ask, values, spelled, root, file)
-    splits = [(split, item) for split in ("train", "val", "test") for item in _listed(values, split, file)]
+    splits: list[tuple[str | None, str]] = [(split, item) for split in ("train", "val", "test") for item in _listed(values, split, file)]
     whole = _listed(values, "table", file)
     if whole and splits:
         raise DataError("either table, or train, val and test", file=file, at="table")
@@ -72,7 +72,8 @@ def read(path: Path, ask: Ask) -> Dataset:
         data = reader.read(root, ask)
         data.notes.insert(0, f"{file.name}: read as {name}")
     else:
-        parts = [(split, _existing(item, root, file, split or "table")) for split, item in splits or [(None, item) for item in whole]]
+        items = splits or [(None, item) for item in whole]
+        parts = [(split, _existing(item, root, file, split or "table")) for split, item in items]
         data = _parts(parts, replace(ask, root=root if root.is_dir() else root.parent), file)
     data.notes += notes
     return data
@@ -115,10 +116,11 @@ def _root(values: dict[str, Any], file: Path, found: bool) -> tuple[Path, list[s
 def _settled(ask: Ask, values: dict[str, Any], spelled: dict[str, Any], root: Path, file: Path) -> Ask:
     """The ask with what the file says; what the caller wants goes first."""
     want = ask.want
-    if want is None and values.get("task") is not None:
+    task = _text(values, "task", file)
+    if want is None and task is not None:
         from vidi.core.discovery import load, member
 
-        want = member(load("tasks", _text(values, "task", file)), "task", "tasks")
+        want = member(load("tasks", task), "task", "tasks")
     names = _class_names(spelled, file)
     count = values.get("nc")
     if count is not None and names is not None and count != len(names):

@@ -43,7 +43,7 @@ class Attention(nn.Module):
         return x + self.gamma * (self.block(x) - x)
 
 
-def _attend(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+def _attend(module: Any, inputs: Any, output: Tensor) -> Tensor:
     return module.attention(output)
 
 

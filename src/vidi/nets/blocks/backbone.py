@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,8 +28,8 @@ class Backbone(nn.Module, ABC):
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     timm_name: str = ""
-    points: Mapping[str, int]
-    aliases: Mapping[str, str]
+    points: dict[str, int]
+    aliases: dict[str, str]
 
     def __init__(self) -> None:
         super().__init__()

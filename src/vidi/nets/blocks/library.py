@@ -30,6 +30,8 @@ class LibraryBackbone(Backbone):
         RecipeError: the design takes no `drop_path`.
     """
 
+    model: Any
+
     def __init__(self, name: str, drop_path: float = 0.0, in_channels: int = 3):
         super().__init__()
         self.model = _create(name, drop_path, in_channels)

@@ -20,6 +20,9 @@ class Normalize(nn.Module):
         mean, std: one value per channel or one for all; ImageNet's for 3 channels when None, else 0.5 and 0.25.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, channels: int = 3, mean: Sequence[float] | None = None, std: Sequence[float] | None = None):
         super().__init__()
         usual = channels == 3

@@ -96,8 +96,8 @@ class Attentive(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.score = nn.Conv2d(channels, 1, 1)
-        nn.init.zeros_(self.score.weight)
-        nn.init.zeros_(self.score.bias)
+        for parameter in self.score.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.score(x).float().flatten(2).softmax(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor, nn
 
 from vidi.core.space import Space
 from vidi.errors import RecipeError
-from vidi.labels import Label
 
 
 class Head(nn.Module, ABC):
@@ -30,14 +30,14 @@ class Head(nn.Module, ABC):
         """(B, D) features to raw outputs."""
 
     @abstractmethod
-    def loss(self, raw: Mapping[str, Tensor], labels: Sequence[Label]) -> dict[str, Tensor]:
+    def loss(self, raw: Mapping[str, Tensor], labels: Sequence[Any]) -> dict[str, Tensor]:
         """Named parts, each (B,) float32; samples of unknown truth get 0."""
 
     @abstractmethod
-    def decode(self, raw: Mapping[str, Tensor]) -> list[Label]:
+    def decode(self, raw: Mapping[str, Tensor]) -> list[Any]:
         """One label per sample."""
 
-    def fit_labels(self, labels: Sequence[Label]) -> None:
+    def fit_labels(self, labels: Sequence[Any]) -> None:
         """Initial values that depend on the training labels."""
 
 

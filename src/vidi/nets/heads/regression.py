@@ -15,7 +15,7 @@ from vidi.labels import Regression
 from vidi.nets.heads._base import Head, check_space, truth_of
 
 LOSSES = ("huber", "l1", "l2", "gaussian")
-WIDEST = 7.0
+WIDEST = 12.0
 
 
 class Values(Head):
@@ -47,7 +47,7 @@ class Values(Head):
         out = self.linear(features).float()
         raw = {"values": out[:, : self.width] * self.scale + self.center}
         if self.name == "gaussian":
-            # Bounded to e^±7 of the training variance, smoothly, so that no gradient dies or explodes.
+            # Bounded to e^±12 of the training variance, smoothly, so that no gradient dies or explodes.
             raw["log_variance"] = WIDEST * torch.tanh(out[:, self.width :] / WIDEST) + 2 * self.scale.log()
         return raw
 

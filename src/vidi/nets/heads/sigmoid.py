@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ class Sigmoid(Head):
             raise RecipeError(f"one of {', '.join(LOSSES)}", at="loss", value=loss)
         self.kinds = {"logits": "bernoulli"}
         self.label_smoothing, self.name = label_smoothing, loss
-        self.options = {"bce": {}, "focal": {"gamma": gamma, "alpha": alpha}}.get(
+        self.options: dict[str, Any] = {"bce": {}, "focal": {"gamma": gamma, "alpha": alpha}}.get(
             loss, {"positive": positive, "negative": negative, "clip": clip}
         )
         self.class_weight: Tensor | None = None
@@ -127,5 +128,5 @@ def head(
     """The head for independent classes; see `Sigmoid`."""
     check_space(space, "Classification", exclusive=False)
     smoothing = label_smoothing
-    options = {"gamma": gamma, "alpha": alpha, "positive": positive, "negative": negative, "clip": clip}
+    options: dict[str, Any] = {"gamma": gamma, "alpha": alpha, "positive": positive, "negative": negative, "clip": clip}
     return Sigmoid(features, len(space), loss=loss, label_smoothing=smoothing, **options)

@@ -1,0 +1,37 @@
+"""The same picture with different labels."""
+
+from vidi.data.rules._base import about_sample
+
+SEVERITY = "warning"
+MEANING = "Pictures with the very same pixels bear different labels, and nobody can say which is right; a cleaned listing has neither."
+FIX = "Look at the picture, keep the right label and remove the other copies."
+
+
+def describe(dataset, row):
+    """A sample's label in a few words."""
+    label, space = dataset[row].label, dataset.space
+    names = space.names if space is not None else ()
+    if label.family == "Classification" and (space is None or space.exclusive):
+        return names[label.top] if 0 <= label.top < len(names) else "none"
+    if label.family == "Classification":
+        return "+".join(name for name, p in zip(names, label.probabilities) if p >= 0.5) or "no class"
+    if label.family == "Regression":
+        return " ".join(f"{value:g}" for value in label.values)
+    return label.family
+
+
+def disagree(dataset, rows):
+    """Whether the labels of samples (those that have one) differ."""
+    return len({repr(dataset[row].label.to_dict()) for row in rows if dataset[row].label is not None}) > 1
+
+
+def check(dataset, looks):
+    for group in looks.identical:
+        labeled = [row for row in group if dataset[row].label is not None]
+        if not disagree(dataset, labeled):
+            continue
+        words = list(dict.fromkeys(describe(dataset, row) for row in labeled))
+        for row in labeled:
+            others = [other for other in labeled if other != row]
+            message = f"the same pixels are labeled {' and '.join(words[:5])}"
+            yield about_sample(dataset, row, message, value=describe(dataset, row), drop=True, related=others, listing=True)
