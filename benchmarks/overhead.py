@@ -84,7 +84,7 @@ numbers = {}
 for name, net, options, side, batch, count in (("small", "small", {}, 28, 128, 2560), ("resnet18", "resnet", {"depth": 18}, 96, 32, 480)):
     data, recipe = dataset(count, side), Recipe(epochs=1, batch=batch, optimizer="sgd", lr=1e-3, verbose=False)
     times: dict[str, list[float]] = {"bare": [], "vidi": []}
-    for turn in range(4):
+    for _ in range(4):
         times["bare"].append(bare(net, options, data, batch, recipe))
         with tempfile.TemporaryDirectory() as folder:
             times["vidi"].append(ours(net, options, data, batch, recipe, Path(folder)))

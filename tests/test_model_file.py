@@ -75,7 +75,7 @@ def test_a_pickle_is_refused_unread(tmp_path, monkeypatch, name):
 
 def test_a_torch_pickle_is_refused_unread(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    torch.save({"x": Evil()}, tmp_path / "m.vidi")  # noqa: TID251
+    torch.save({"x": Evil()}, tmp_path / "m.vidi")
     with pytest.raises(ModelError, match="pickled"):
         load(tmp_path / "m.vidi")
     assert not (tmp_path / "EXECUTED").exists()

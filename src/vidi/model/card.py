@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vidi.core.preprocess import FITS, Preprocess
 from vidi.core.space import Space
-from vidi.errors import ModelError, nearest
+from vidi.errors import InputError, ModelError, nearest
 from vidi.labels import FAMILIES
 
 FORMAT = 1
@@ -69,6 +69,8 @@ def parse_card(values: Any, file: Any) -> Card:
         at = "model.json/" + "/".join(str(part) for part in first["loc"])
         close = nearest(str(first["loc"][0]), Card.model_fields)
         raise ModelError(first["msg"], file=file, at=at, fix=f"did you mean {close[0]}?" if close and first["type"] == "extra_forbidden" else None) from None
+    except InputError as error:
+        raise ModelError(f"preprocess: {error.rule}", file=file, at="model.json/preprocess", value=error.value, fix=error.fix) from None
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"incomplete table: {error}", file=file, at="model.json") from None
     if space.family not in FAMILIES or not all(isinstance(name, str) for name in space.names):

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from vidi.report.report import Report
 
 
+MOST_ROWS = 60
+
+
 def columns(text: str) -> int:
     """How many terminal columns a line takes."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
@@ -33,7 +36,7 @@ def align(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]
 
 
 def text(report: Report) -> str:
-    """Name, value, interval and n of every number, under a line that says what they are about."""
+    """Name, value, interval and n of every number, under a line that says what they are about; then the tables, shortened."""
     intervals, counts = plain(report.intervals), plain(report.n)
     head = [visible(report.about[key]) for key in ("model", "data") if report.about.get(key)]
     rows = []
@@ -44,4 +47,16 @@ def text(report: Report) -> str:
         rows.append([visible(name), number(value, signed), interval, f"n {cell(counts[name])}" if name in counts else ""])
     used = [i for i in range(4) if i < 2 or any(row[i] for row in rows)]
     body = align([[row[i] for i in used] for row in rows], right=(1,)) or ["no numbers"]
-    return "\n".join(["  ".join([visible(report.kind), *head]), *body])
+    tables = [line for section in report.sections if section.get("kind") == "table" for line in _table(section)]
+    return "\n".join(["  ".join([visible(report.kind), *head]), *body, *tables])
+
+
+def _table(section: dict) -> list[str]:
+    """A table section as lines: title, header and at most 60 rows, cells cut to 100 columns."""
+    rows = [[cell(value) for value in row] for row in section.get("rows", [])]
+    names = [visible(name) for name in section.get("columns", [])]
+    if not rows or any(len(row) != len(names) for row in rows):
+        return []
+    shown = [[value if len(value) <= 100 else value[:99] + "…" for value in row] for row in (names, *rows[:MOST_ROWS])]
+    more = [f"… {len(rows) - MOST_ROWS} more"] if len(rows) > MOST_ROWS else []
+    return ["", visible(section.get("title", "")), *align(shown), *more]

@@ -32,5 +32,5 @@ task = Task(
     columns="class",
     toy=toy,
     meaning="one class per picture",
-    demo=("digits", {"imgsz": 16, "epochs": 30, "batch": 64, "test": 0.2, "augment": ["rotate(degrees=10)", "translate(share=0.06)"]}),
+    demo=("digits", {"imgsz": 16, "widths": [32, 64, 128], "epochs": 12, "batch": 32, "test": 0.2, "augment": ["rotate(degrees=10)", "translate(share=0.06)"]}),
 )

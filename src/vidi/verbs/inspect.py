@@ -35,7 +35,7 @@ def inspect(model: str) -> Report:
     sections = [{"kind": "table", "title": title, "columns": columns, "rows": [list(row) for row in rows]} for title, columns, rows in tables if rows]
     about = {
         "file": str(model), "task": card.task, "net": card.net, "head": card.head, "net_options": card.net_options, "input": card.preprocess,
-        "labels": list(card.label_space.names), "data": card.data, "thresholds": card.thresholds, "created": card.created, "weights_sha256": card.weights_sha256,
+        "labels": list(card.label_space.names), "data": card.data.get("name"), "trained_on": card.data, "thresholds": card.thresholds, "created": card.created, "weights_sha256": card.weights_sha256,
         "layers": loaded.layers(),
     }  # fmt: skip
     return Report("model", numbers, about, {}, {}, sections)
