@@ -111,7 +111,8 @@ def test_what_is_no_report_is_refused(tmp_path, text):
 def test_terminal_text_is_aligned_and_on_its_lines():
     report = example()
     report.numbers["name\nwith\u202eodd"] = 12345.6
-    lines = report.text().splitlines()
+    numbers, *tables = report.text().split("\n\n")
+    lines = numbers.splitlines()
     assert lines[0] == "val  a.vidi  digits" and len(lines) == 5
     assert lines[1].split("  ")[0] == "accuracy" and "0.8800 … 0.9400" in lines[1] and lines[1].endswith("n 400")
     ends = [line.index(value) + len(value) for line, value in zip(lines[1:], ["0.9100", "0.2500", "–", "12\u2009346"])]
