@@ -58,8 +58,7 @@ def killed_and_resumed(data: Path, base: Path, settings: Mapping[str, Any], refe
     """
     words = [f"{key}={_spelled(value)}" for key, value in settings.items()]
     command = [sys.executable, "-m", "vidi", "train", str(data), f"project={base}", "name=killed", "checkpoint_every=10", *words]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, **quiet)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     state = base / settings["task"] / "killed" / "state"
     total = (load(reference / "weights" / "last.vidi").card.recipe["epochs"] or 1) * 10
     deadline = time.monotonic() + 600
@@ -73,7 +72,10 @@ def killed_and_resumed(data: Path, base: Path, settings: Mapping[str, Any], refe
     process.wait()
     step = max((int(path.stem.split("-")[1]) for path in state.glob("step-*.ckpt")), default=0)
     say(f"   killed; the newest checkpoint is of step {step}")
-    subprocess.run([sys.executable, "-m", "vidi", "train", f"project={base}", "name=killed", "--resume"], check=True, **quiet)
+    again = [sys.executable, "-m", "vidi", "train", f"project={base}", "name=killed", "--resume"]
+    done = subprocess.run(again, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise TrainError("the killed run could not be resumed", value=done.stderr.strip()[-300:], fix="please report it")
     first, second = (load(path / "weights" / "last.vidi").card.weights_sha256 for path in (reference, base / settings["task"] / "killed"))
     if first != second:
         raise TrainError("the resumed run's weights differ from the uninterrupted run's", value=f"{first[:12]} {second[:12]}", fix="please report it")
@@ -81,7 +83,10 @@ def killed_and_resumed(data: Path, base: Path, settings: Mapping[str, Any], refe
 
 
 def _spelled(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, (list, tuple)):
+        words = ",".join(map(str, value))
+        return words if any(isinstance(item, str) for item in value) else f"[{words}]"
+    return str(value)
 
 
 def held_out(data: Path, task: str, settings: Mapping[str, Any]) -> Dataset:
