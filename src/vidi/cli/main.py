@@ -79,6 +79,9 @@ def _show(noun: Any, as_json: bool) -> None:
         _print(json.dumps(summary, ensure_ascii=False, allow_nan=False, default=str))
     else:
         _print(noun.text() if hasattr(noun, "text") else str(noun))
+        about = getattr(noun, "about", None)
+        if isinstance(about, dict) and about.get("page"):
+            _print(f"\n{about['page']}")
 
 
 def _print(text: str) -> None:

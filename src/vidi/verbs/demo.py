@@ -55,7 +55,6 @@ def demo(*, task: str = "classify", folder: str = "runs/demo", epochs: float | N
 
     say(f"\n== 4. Validate   vidi val {run / 'weights' / 'last.vidi'} {data}")
     report = val(run / "weights" / "last.vidi", story.held_out(data, task, settings), split="test", out=str(base / "val"))
-    say(report.text())
 
     say(f"\n== 5. Predict   vidi predict {run / 'weights' / 'last.vidi'} …")
     predict(run / "weights" / "last.vidi", story.some(data, task, settings), out=str(base / "predictions"))
@@ -65,5 +64,6 @@ def demo(*, task: str = "classify", folder: str = "runs/demo", epochs: float | N
     say(benchmark(run / "weights" / "last.vidi").text())
 
     page = story.closing(base, run, report)
-    say(f"\nEverything is in {base}. The report, for your browser:\n{page.resolve()}")
+    say(f"\nEverything is in {base}; the last line is the report, for your browser")
+    report.about["page"] = str(page.resolve())
     return report
