@@ -141,7 +141,8 @@ def test_a_loss_that_overflows_stops_at_once_and_names_the_samples():
         vidi.train(poisoned(3e38), project="runs", name="nan", epochs=3, val=0, head_options={"loss": "l2"}, **FAST)
     assert "p7" in caught.value.value and caught.value.at.startswith("step ")
     assert json.loads(Path("runs/regress/nan/status.json").read_text())["state"] == "failed"
-    assert list(Path("runs/regress/nan/weights").glob("*.vidi")) == []
+    for path in Path("runs/regress/nan/weights").glob("*.vidi"):
+        load(path)  # refuses weights that are not finite
 
 
 def test_bad_settings_are_refused_with_the_nearest():
