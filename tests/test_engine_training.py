@@ -23,7 +23,9 @@ from vidi.errors import DataError, InputError, RecipeError, StoppedEarly, TrainE
 from vidi.labels import Classification, Regression
 from vidi.model import load
 
-FAST = {"net": "small", "widths": [16, 32], "batch": 32, "verbose": False, "doctor": False, "precision": "fp32", "threads": 1}
+RUN = {"batch": 32, "verbose": False, "doctor": False, "precision": "fp32", "threads": 1}
+FAST = RUN | {"net": "small", "widths": [16, 32]}
+NETS = {"detect": {"net": "fcos", "backbone": "small(widths=[16, 32, 64])", "width": 32}}
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +46,9 @@ def weights(run):
 @pytest.mark.parametrize("name", discovery.names("tasks"))
 def test_every_task_learns_its_toy_data(name):
     task = discovery.load("tasks", name).task
-    untrained = vidi.train(toy(name), project="runs", name="no", epochs=0.01, lr=1e-9, **FAST)
-    model = vidi.train(toy(name, 600), project="runs", name="yes", epochs=12, lr=5e-3, **FAST)
+    settings = RUN | NETS[name] if name in NETS else FAST
+    untrained = vidi.train(toy(name), project="runs", name="no", epochs=0.01, lr=1e-9, **settings)
+    model = vidi.train(toy(name, 600), project="runs", name="yes", epochs=12, lr=5e-3, **settings)
     key = task.primary
     before, after = untrained.card.numbers["test"][key], model.card.numbers["test"][key]
     assert after > before + 0.15 if task.higher_is_better else after < 0.6 * before

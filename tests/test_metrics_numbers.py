@@ -239,7 +239,7 @@ def test_regression_leaves_unknown_values_out():
     truth[::2, 1] = np.nan
     found = numbers("mae", truth, predicted, VALUES)
     assert found["mae_height"] == pytest.approx(np.abs(truth - predicted)[1::2, 1].mean())
-    assert load("metrics", "mae").counts(truth, VALUES) == {"mae": 300, "mae_width": 300, "mae_height": 150}
+    assert load("metrics", "mae").counts(truth, VALUES, {}) == {"mae": 300, "mae_width": 300, "mae_height": 150}
     truth[:, 1] = np.nan
     assert numbers("rmse", truth, predicted, VALUES)["rmse_height"] is None
     assert numbers("r2", np.full((9, 1), 1e6), np.zeros((9, 1)), Space("Regression", ("a",))) == {"r2": None}

@@ -12,6 +12,9 @@ from vidi.core.seeds import Draw
 Beyond = float | Literal["reflect", "border", "zeros"]
 """Beyond the border: a gray level 0..1, the picture mirrored, its outermost pixels, or black."""
 
+GRAY = 114 / 255
+"""The gray of a letterboxed canvas. Around things with boxes it serves better than a mirrored picture, whose things nobody marked."""
+
 Hole = float | Literal["mean", "noise"]
 """In a hole: a gray level 0..1, the picture's mean color, or noise of the picture's mean and contrast."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from vidi.augmentations._parse import describe, parse
 from vidi.core.augmentation import Augmentation, compose_frames
 from vidi.core.batch import Batch
 from vidi.core.seeds import Draw
+from vidi.errors import RecipeError
+from vidi.labels import Label
 from vidi.ops.warp import fit_matrix, size_of, warp
 
 __all__ = ["Pipeline", "parse"]
@@ -28,6 +31,11 @@ class _Step:
     def does(self, method: str) -> bool:
         return getattr(type(self.augmentation), method) is not getattr(Augmentation, method)
 
+    @property
+    def looks(self) -> bool:
+        """Whether it chooses a window by the labels."""
+        return self.does("window_for")
+
     def draw(self, draw: Draw) -> Draw:
         return draw.child(self.stream)
 
@@ -40,9 +48,9 @@ class _Step:
 class Pipeline:
     """Augmentations in their order, from a canvas to the size a net wants.
 
-    Neighbors that move pixels are composed into one matrix and resample once; then values are changed; mixing comes last. Unless
-    an augmentation chooses a window (`crop`, `random_resized_crop`), the whole canvas is stretched to `size`. Elastic bending
-    happens at the end of its group of neighbors, on the new pixels.
+    Neighbors that move pixels are composed into one matrix and resample once, as long as they agree on what lies beyond the border
+    (`fill`); then values are changed; mixing comes last. Unless an augmentation chooses a window (`crop`, `random_resized_crop`),
+    the whole canvas is stretched to `size`. Elastic bending happens at the end of its group of neighbors, on the new pixels.
 
     Args:
         augmentations: see `parse`; none at all only fits the canvas.
@@ -63,13 +71,15 @@ class Pipeline:
         if not any(isinstance(stage, list) for stage in self._stages):
             self._stages.insert(0, [])
         groups = [stage for stage in self._stages if isinstance(stage, list)]
-        self._fitting = next((group for group in groups if any(step.does("window") for step in group)), groups[0])
+        self._fitting = next((group for group in groups if any(step.looks or step.does("window") for step in group)), groups[0])
 
     def _add(self, step: _Step) -> None:
-        if any(step.does(method) for method in ("matrix", "window", "displacement")):
-            if not self._stages or isinstance(self._stages[-1], _Step):
-                self._stages.append([])
-            self._stages[-1].append(step)  # type: ignore[union-attr]
+        if step.looks or any(step.does(method) for method in ("matrix", "window", "displacement")):
+            last = self._stages[-1] if self._stages else None
+            if not isinstance(last, list) or _fill([*last, step]) is None:
+                last = []
+                self._stages.append(last)
+            last.append(step)
         if step.does("pixels"):
             self._stages.append(step)
         if step.augmentation.mixes:
@@ -85,58 +95,91 @@ class Pipeline:
         """Whether a sample's result depends on other samples of its batch."""
         return bool(self._mixes)
 
-    def __call__(self, batch: Batch, draw: Draw) -> Batch:
+    def __call__(self, batch: Batch, draw: Draw, *, size: tuple[int, int] | None = None, mixes: bool = True) -> Batch:
         """The batch, augmented; the one given is not changed.
 
         Args:
             batch: inputs with ``image`` (B, 3, H, W) float in 0..1.
             draw: the random stream of these B samples.
+            size: (height, width) of the result where it is another than the pipeline's (training at several sizes).
+            mixes: False leaves out what mixes samples, as in the last part of a training run.
+
+        Raises:
+            RecipeError: labels of a family that an augmentation cannot serve.
         """
-        images, matrices = self.apply(batch.inputs["image"], draw)
+        size = self.size if size is None else size
+        self._refuse(batch.labels)
+        images, matrices = self.apply(batch.inputs["image"], draw, batch.labels, size=size)
         labels, frames = batch.labels, batch.frames
         if matrices is not None:
             frames = compose_frames(matrices, frames)
             table = matrices.numpy()
-            labels = [None if label is None else label.warp(matrix, self.size) for label, matrix in zip(labels, table)]
+            labels = [None if label is None else label.cropped(matrix, size) for label, matrix in zip(labels, table)]
         out = replace(batch, inputs=batch.inputs | {"image": images}, labels=list(labels), frames=list(frames))
-        for step in self._mixes if len(batch) else ():
+        for step in self._mixes if len(batch) and mixes else ():
             out = step.augmentation.mix(out, step.draw(draw).to(images.device))
         return out
 
-    def apply(self, images: Tensor, draw: Draw) -> tuple[Tensor, Tensor | None]:
+    def _refuse(self, labels: Sequence[Label | None]) -> None:
+        family = next((label.family for label in labels if label is not None), None)
+        for augmentation in self.augmentations if family else ():
+            if augmentation.families and family not in augmentation.families:
+                name = describe(augmentation).partition("(")[0]
+                only = " and ".join(augmentation.families)
+                raise RecipeError(f"labels of this family cannot follow; for {only} only", at=f"augment: {name}", value=family)
+
+    def apply(
+        self, images: Tensor, draw: Draw, labels: Sequence[Label | None] | None = None, *, size: tuple[int, int] | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Everything but the mixing, for pictures alone.
+
+        Args:
+            labels: one per sample, for augmentations that look at them; they are not moved. None: not known.
+            size: (height, width) of the result; None: the pipeline's.
 
         Returns:
             (B, 3, height, width) pictures and (B, 3, 3) float64 matrices from the canvas to them, on the CPU; None: nothing moved.
         """
+        size = self.size if size is None else size
         if not len(images):
-            return images.new_zeros(0, images.shape[1], *self.size), None
+            return images.new_zeros(0, images.shape[1], *size), None
         host, device = draw.to("cpu"), draw.to(images.device)
+        labels = [None] * len(images) if labels is None else labels
         total: Tensor | None = None
         for stage in self._stages:
             if isinstance(stage, _Step):
                 images = _recolored(stage, images, host, device)
                 continue
             old = size_of(images)
-            new = self.size if stage is self._fitting else old
+            new = size if stage is self._fitting else old
             if not stage and new == old:
                 continue
-            matrices = _composed(stage, host, len(images), old, new)
-            fill = next((step.augmentation.fill for step in reversed(stage) if hasattr(step.augmentation, "fill")), "reflect")
-            images = warp(images, matrices, new, fill=fill, displacement=_bent(stage, host, device, new))
+            matrices = _composed(stage, host, labels, old, new, total)
+            images = warp(images, matrices, new, fill=_fill(stage), displacement=_bent(stage, host, device, new))
             total = matrices if total is None else matrices @ total
         return images, total
 
 
-def _composed(steps: list[_Step], draw: Draw, count: int, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
-    """(B, 3, 3) float64, from a picture of the old size to one of the new size."""
+def _fill(steps: Sequence[_Step]) -> Any:
+    """What all of the steps that have a `fill` put beyond the border; None: they disagree."""
+    found = list(dict.fromkeys(step.augmentation.fill for step in steps if hasattr(step.augmentation, "fill")))
+    return None if len(found) > 1 else found[0] if found else "reflect"
+
+
+def _composed(
+    steps: list[_Step], draw: Draw, labels: Sequence[Label | None], old: tuple[int, int], new: tuple[int, int], before: Tensor | None
+) -> Tensor:
+    """(B, 3, 3) float64, from a picture of the old size to one of the new size; `before` brought labels to the old one."""
     still = torch.eye(3, dtype=torch.float64)
-    total, size = still.expand(count, 3, 3), old
+    total, size = still.expand(len(labels), 3, 3), old
     for step in steps:
         chosen, moves = step.chosen(draw), []
         if step.does("matrix"):
             moves.append((step.augmentation.matrix(step.draw(draw), size), still, size))
-        if step.does("window"):
+        if step.looks:
+            seen = _moved(labels, total if before is None else total @ before, size)
+            moves.append((step.augmentation.window_for(step.draw(draw), size, new, seen), fit_matrix(size, new), new))
+        elif step.does("window"):
             moves.append((step.augmentation.window(step.draw(draw), size, new), fit_matrix(size, new), new))
         for matrix, otherwise, reached in moves:
             if matrix is not None:
@@ -144,6 +187,10 @@ def _composed(steps: list[_Step], draw: Draw, count: int, old: tuple[int, int], 
                 total = (matrix if chosen is None else torch.where(chosen[:, None, None], matrix, otherwise)) @ total
                 size = reached
     return total if size == new else fit_matrix(size, new) @ total
+
+
+def _moved(labels: Sequence[Label | None], matrices: Tensor, size: tuple[int, int]) -> list[Label | None]:
+    return [None if label is None else label.cropped(matrix, size) for label, matrix in zip(labels, matrices.numpy())]
 
 
 def _bent(steps: list[_Step], host: Draw, device: Draw, size: tuple[int, int]) -> Tensor | None:

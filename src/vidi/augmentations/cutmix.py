@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from vidi.augmentations._mixing import beta_shares, mixed, partners
+from vidi.augmentations._mixing import beta_shares, partners, pasted
 from vidi.core.augmentation import Augmentation, setting
 from vidi.core.batch import Batch
 from vidi.core.seeds import Draw
@@ -18,7 +18,8 @@ from vidi.ops.shapes import rectangles
 class CutMix(Augmentation):
     """CutMix: a rectangle of another sample is pasted in, with labels mixed by area (Yun et al. 2019).
 
-    A result depends on the batch.
+    Of things with boxes those that show are marked: in the rectangle the other picture's, around it the picture's own. A result
+    depends on the batch.
 
     Args:
         p: chance per sample, 0..1.
@@ -37,7 +38,6 @@ class CutMix(Augmentation):
         wide, tall = (side * w).round(), (side * h).round()
         x, y = (draw.uniform() * w - wide / 2).round(), (draw.uniform() * h - tall / 2).round()
         boxes = rectangles(x, y, wide, tall, (h, w))
-        share = 1 - boxes.float().mean((1, 2, 3))
-        if len(batch) < 2 or bool((share >= 1).all()):
+        if len(batch) < 2 or not bool(boxes.any()):
             return batch
-        return mixed(batch, torch.where(boxes, images[partner], images), partner, share)
+        return pasted(batch, partner, boxes)

@@ -17,11 +17,12 @@ from vidi.core.seeds import Draw
 class MixUp(Augmentation):
     """MixUp: two samples, one shining through the other, with labels mixed in the same shares (Zhang et al. 2018).
 
-    A result depends on the batch.
+    Of things with boxes all are marked that shine through with a share of 0.3 or more; there larger `alpha`, such as 8, are usual
+    (Zhang et al. 2019, arXiv:1902.04103). A result depends on the batch.
 
     Args:
         p: chance per sample, 0..1.
-        alpha: both parameters of the Beta law of the shares, 0.01..10; small ones mix little.
+        alpha: both parameters of the Beta law of the shares, 0.01..10; small ones mix little, large ones mix evenly.
     """
 
     mixes: ClassVar[bool] = True

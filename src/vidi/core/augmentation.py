@@ -1,13 +1,14 @@
 """The contract of an augmentation: it moves pixels by a matrix, changes their values, or mixes samples.
 
 An augmentation is a frozen dataclass in a file of the ``augmentations`` room (or a user's own file). Its fields are its
-settings. It overrides one or more of the five methods; all randomness comes from the `Draw` it is handed, which starts
+settings. It overrides one or more of the six methods; all randomness comes from the `Draw` it is handed, which starts
 afresh for each method, so that two methods of one augmentation can repeat the same choices.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from vidi.core.batch import Batch, Frame
 from vidi.core.seeds import Draw
 from vidi.errors import RecipeError
+from vidi.labels import Label
 
 
 def setting(default: Any, low: float | None = None, high: float | None = None) -> Any:
@@ -40,6 +42,9 @@ class Augmentation:
     mixes: ClassVar[bool] = False
     """Whether pixels depend on other samples of the batch; then `mix` is called, and sees to `p` by itself."""
 
+    families: ClassVar[tuple[str, ...]] = ()
+    """The label families whose labels can follow; none named: every family's. Samples without a label are always welcome."""
+
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             low, high = field.metadata.get("low"), field.metadata.get("high")
@@ -59,6 +64,12 @@ class Augmentation:
     def window(self, draw: Draw, size: tuple[int, int], target: tuple[int, int]) -> Tensor | None:
         """Like `matrix`, from a picture of (height, width) to one of another: what part is shown; None: has no say in it."""
         return None
+
+    def window_for(
+        self, draw: Draw, size: tuple[int, int], target: tuple[int, int], labels: Sequence[Label | None]
+    ) -> Tensor | None:
+        """Like `window`, where the choice looks at the labels, given in pixels of the picture of (height, width)."""
+        return self.window(draw, size, target)
 
     def displacement(self, draw: Draw, size: tuple[int, int]) -> Tensor | None:
         """(B, 2, H, W) float32 in pixels: the new pixel at (x, y) shows what was at (x, y) + displacement; None: no bending."""

@@ -29,6 +29,8 @@ class Sample:
         split: ``train``, ``val``, ``test`` or None (not yet assigned).
         group: samples of one group (patient, video) stay in one split.
         line: the line of the table or listing that named it.
+        extra: what the file it was read from says beyond picture and label, in plain JSON values, kept for messages and for writing
+            it back: ``places`` has where each thing of the label stands (``line 3``, ``/annotations/17``).
     """
 
     id: str
@@ -37,6 +39,7 @@ class Sample:
     split: str | None = None
     group: str | None = None
     line: int | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> Path | None:
@@ -56,6 +59,7 @@ class Dataset:
         root: the folder or file it was read from.
         format: the reader that was chosen.
         notes: what the reader decided or saw, one sentence each.
+        extra: what the file it was read from says beyond samples and classes (``info``, ``licenses``), kept for writing it back.
     """
 
     samples: list[Sample]
@@ -64,6 +68,7 @@ class Dataset:
     root: Path | None = None
     format: str = "memory"
     notes: list[str] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -26,6 +26,8 @@ class Task:
         columns: how a table's label columns are read: ``class``, ``classes`` or ``numbers``; None: not from tables.
         meaning: one sentence for ``vidi list tasks``.
         demo: the built-in sample set and recipe settings of ``vidi demo``; None: toy data and defaults.
+        whole: the input shows all of a picture in its own shape (letterboxed, sides multiples of 32) unless set otherwise.
+        watch: the metrics computed after every epoch; empty: all of them.
     """
 
     family: str
@@ -40,6 +42,8 @@ class Task:
     augment: tuple[str, ...] = ()
     columns: str | None = None
     demo: tuple[str, Mapping[str, object]] | None = None
+    whole: bool = False
+    watch: tuple[str, ...] = ()
 
     def fits(self, space: Space) -> bool:
         """Whether labels of this meaning belong to the task."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from vidi.core.dataset import Dataset
 from vidi.core.images import decode_sized, open_image, read_bytes
+from vidi.data._boxes import Boxes, boxes_of
 from vidi.data._workers import cores
 from vidi.errors import ImageError, VidiError
 from vidi.ops import hashing
@@ -107,6 +108,11 @@ class Looks:
             if digest is not None:
                 groups.setdefault((digest, *self.size[row].tolist()), []).append(row)
         return [group for group in groups.values() if len(group) > 1]
+
+    @cached_property
+    def boxes(self) -> Boxes:
+        """All boxes of the labels, in columns."""
+        return boxes_of(self.dataset, self.size, self.seen)
 
     @cached_property
     def splits(self) -> list[str]:

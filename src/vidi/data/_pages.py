@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from vidi.core.images import decode
+from vidi.data import _box_pages
 from vidi.data.doctor import SEVERITIES, Examination
 from vidi.data.rules import Finding
-from vidi.data.rules._base import value_table
+from vidi.data.rules._base import unit, value_table
 from vidi.errors import VidiError
 from vidi.report.pictures import encode
 
@@ -25,7 +26,7 @@ _SINGLE = {"blank": "Blank", "dark": "Darkest", "bright": "Brightest", "blurred"
 
 def sections(found: Examination) -> list[dict[str, Any]]:
     """What the doctor's page shows, most important first; parts with nothing to show are left out."""
-    parts = [_findings(found), *_pictures(found), *_classes(found), *_values(found), *_sizes(found)]
+    parts = [_findings(found), *_pictures(found), *_classes(found), *_box_pages.sections(found), *_values(found), *_sizes(found)]
     if found.looks.dataset.notes:
         parts.append({"kind": "text", "title": "How the data was read", "text": "\n\n".join(found.looks.dataset.notes)})
     return parts
@@ -99,19 +100,9 @@ def _side_by_side(found: Examination, rows: list[int]) -> str | None:
 
 def _classes(found: Examination) -> Iterable[dict[str, Any]]:
     classes = found.facts.get("classes")
-    if not classes or not classes["all"]:
-        return
-    order = sorted(classes["all"], key=lambda name: -classes["all"][name])
-    note = ""
-    if len(order) > 60:
-        note, order = f"The 30 largest and the 30 smallest of {len(order)} classes.", order[:30] + order[-30:]
-    splits = [split for split in ("train", "val", "test") if split in classes] + sorted(set(classes) - {"all", "train", "val", "test"})
-    bars: dict[str, Any] = {"kind": "bars", "title": "Samples per class", "names": order, "x": "samples", "note": note}
-    if len(splits) > 1:
-        bars["series"] = [{"name": split, "values": [classes[split][name] for name in order]} for split in splits]
-    else:
-        bars["values"] = [classes["all"][name] for name in order]
-    yield bars
+    if classes and classes["all"]:
+        what = unit(found.looks.dataset)
+        yield _box_pages.by_split(classes, f"{what.capitalize()} per class", what)
 
 
 def _values(found: Examination) -> Iterable[dict[str, Any]]:
@@ -124,7 +115,7 @@ def _values(found: Examination) -> Iterable[dict[str, Any]]:
             continue
         counts, edges = np.histogram(known, bins=min(30, max(5, int(len(known) ** 0.5))))
         names = [f"{value:.3g}" for value in (edges[:-1] + edges[1:]) / 2]
-        yield {"kind": "bars", "title": f"Values of {name}", "names": names, "values": counts.tolist(), "x": "samples", "upright": True}
+        yield {"kind": "bars", "title": f"Values of {name}", "labels": names, "values": counts.tolist(), "ylabel": "samples", "upright": True}
 
 
 def _sizes(found: Examination) -> Iterable[dict[str, Any]]:
@@ -139,7 +130,7 @@ def _sizes(found: Examination) -> Iterable[dict[str, Any]]:
     labels = [f"{width}×{height}: {count}" for (height, width), count in zip(unique[keep].tolist(), counts[keep].tolist())]
     series = [{"name": "pictures", "x": unique[keep, 1].tolist(), "y": unique[keep, 0].tolist(), "labels": labels}]
     note = f"{len(unique)} different sizes" + (", the 400 most common are shown" if len(unique) > 400 else "")
-    yield {"kind": "scatter", "title": "Size of the pictures", "series": series, "x": "width in pixels", "y": "height in pixels", "note": note}
+    yield {"kind": "scatter", "title": "Size of the pictures", "series": series, "xlabel": "width in pixels", "ylabel": "height in pixels", "note": note}
 
 
 def numbers(found: Examination) -> dict[str, float | None]:
@@ -154,8 +145,17 @@ def numbers(found: Examination) -> dict[str, float | None]:
         "duplicates": facts["duplicates"],
         "near_duplicates": facts["near_duplicates"] if found.looks.near is not None else None,
         "leaks": facts["leaks"],
+        **_box_numbers(found),
         "conflicts": facts["conflicts"],
         "missing_labels": counts.get("missing_label", 0),
         "imbalance_ratio": facts.get("imbalance_ratio"),
         **{f"{name}s": by[name] for name in SEVERITIES},
     }
+
+
+def _box_numbers(found: Examination) -> dict[str, float | None]:
+    """Boxes, and how many different ones are faulty (errors and warnings); nothing where the labels are no boxes."""
+    if "boxes" not in found.facts:
+        return {}
+    faulty = {(finding.index, finding.box) for finding in found.findings if finding.box is not None and finding.severity != "note"}
+    return {"boxes": found.facts["boxes"]["count"], "faulty_boxes": len(faulty), "empty_pictures": found.facts["boxes"]["empty_pictures"]}

@@ -1,5 +1,5 @@
-"""The doctor: looks at a data set once, applies every rule of ``data/rules``, and repairs by leaving samples out. Training runs it
-by itself; `vidi doctor` runs it by hand. It never changes what it looks at."""
+"""The doctor: looks at a data set once, applies every rule of ``data/rules``, and repairs by leaving out samples, and clipping
+or leaving out boxes. Training runs it by itself; `vidi doctor` runs it by hand. It never changes what it looks at."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from threadpoolctl import threadpool_limits
 from vidi.core import discovery
 from vidi.core.console import progress as progress_bar
 from vidi.core.dataset import Dataset
+from vidi.data._box_facts import box_facts
 from vidi.data._look import Looks, Progress, look
 from vidi.data._near import find_near
+from vidi.data._repair import mend
 from vidi.data._workers import cores
 from vidi.data.readers._ask import Fault
 from vidi.data.rules import Finding
@@ -156,21 +158,18 @@ def _order(finding: Finding) -> tuple:
     return SEVERITIES.index(finding.severity), place, finding.rule
 
 
-def repair(dataset: Dataset, findings: Iterable[Finding]) -> tuple[Dataset, dict[str, int]]:
-    """Leave out every sample that one of the findings says to drop.
+def repair(dataset: Dataset, findings: Iterable[Finding], boxes: str = "clip") -> tuple[Dataset, dict[str, int]]:
+    """Leave out every sample that one of the findings says to drop, and put boxes right; see `vidi.data._repair.mend`, which tells more.
 
     Args:
         findings: of `examine` on this very data set; pass a part of them to repair only that.
+        boxes: ``clip`` or ``drop``, what is done with boxes that leave their picture.
 
     Returns:
-        the rest, and how many samples were dropped by rule; a sample counts for the first rule that names it.
+        the rest, and how many samples were dropped, and boxes clipped or dropped, by rule; each counts for the first rule that names it.
     """
-    blame: dict[int, str] = {}
-    for finding in findings:
-        if finding.action == "drop" and finding.index is not None:
-            blame.setdefault(finding.index, finding.rule)
-    rest = dataset.with_samples(sample for row, sample in enumerate(dataset) if row not in blame)
-    return rest, dict(Counter(blame.values()))
+    done = mend(dataset, findings, boxes)
+    return done.dataset, done.counts
 
 
 def _facts(dataset: Dataset, looks: Looks, findings: list[Finding]) -> dict[str, Any]:
@@ -213,6 +212,8 @@ def _label_facts(dataset: Dataset, looks: Looks) -> dict[str, Any]:
             counts = np.nansum(table[rows], axis=0).astype(int).tolist()
             facts.setdefault("classes", {})[split] = dict(zip(space.names, counts))
         facts["imbalance_ratio"] = ratio(dataset)
+    if space.family == "Detections":
+        facts["boxes"] = box_facts(looks)
     values = value_table(dataset)
     if values is not None:
         facts["values"] = {name: _spread(values[:, index]) for index, name in enumerate(space.names)}

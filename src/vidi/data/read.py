@@ -19,9 +19,9 @@ def read(
     split: str | None = None,
     faults: list[Fault] | None = None,
 ) -> Dataset:
-    """Read a data set from a folder or file; no picture is opened.
+    """Read a data set from a folder or file; no picture is decoded.
 
-    Class folders, tables (CSV, TSV, Parquet), idx files, a ``data.yaml`` and plain listings are understood; `Dataset.format` and
+    Class folders, tables (CSV, TSV, Parquet), COCO JSON, YOLO text files, Pascal VOC XML, idx files, a ``data.yaml`` and plain listings are understood; `Dataset.format` and
     `Dataset.notes` say what was chosen and seen.
 
     Args:

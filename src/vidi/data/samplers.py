@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from vidi.core.dataset import Dataset
 from vidi.core.seeds import permutation
 
 MODES = ("sqrt", "equal")
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def class_presence(data: Dataset) -> np.ndarray:
+    """(n, C) bool: which classes each sample's label shows, for labels of any family with classes; none where there is no label."""
+    count = len(data.space) if data.space is not None else 0
+    rows = [np.zeros(count, bool) if label is None else label.presence(count) for label in data.labels]
+    return np.stack(rows) if rows else np.zeros((0, count), bool)
 
 
 def sequential(n: int) -> np.ndarray:
@@ -55,7 +63,9 @@ def balanced(class_of: np.ndarray, mode: str = "sqrt", seed: int = 0, epoch: int
     return np.concatenate(parts)[permutation(len(classes), seed, epoch)]
 
 
-def repeat_factor(present: np.ndarray, threshold: float = 0.001, seed: int = 0, epoch: int = 0) -> np.ndarray:
+def repeat_factor(
+    present: np.ndarray, threshold: float = 0.001, seed: int = 0, epoch: int = 0, *, even: bool = False
+) -> np.ndarray:
     """Repeat-factor sampling of LVIS (Gupta, Dollár, Girshick 2019): an order at least as long as the data, (m,) int64.
 
     A class present in a share f of the samples asks for max(1, sqrt(threshold / f)) repeats; a sample follows its most asking
@@ -64,6 +74,7 @@ def repeat_factor(present: np.ndarray, threshold: float = 0.001, seed: int = 0, 
     Args:
         present: (n, C), positive where a class is present in a sample.
         threshold: the share below which a class counts as rare, over 0 and at most 1.
+        even: make every epoch as long as the factors' sum, rounded, so that the number of steps stays the same.
     """
     present = np.asarray(present)
     if present.ndim != 2:
@@ -77,6 +88,8 @@ def repeat_factor(present: np.ndarray, threshold: float = 0.001, seed: int = 0, 
     share = there.mean(0)
     asked = np.sqrt(np.maximum(1.0, threshold / np.maximum(share, 1e-12)))
     factors = np.where(there, asked, 1.0).max(1, initial=1.0)
+    if even:
+        return _spread(factors, round(factors.sum()), seed, epoch)
     chance = _uniform(seed, epoch, 0, np.arange(len(present)))
     counts = np.floor(factors).astype(np.int64) + (chance < factors % 1)
     order = np.repeat(np.arange(len(present)), counts)

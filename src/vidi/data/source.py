@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from vidi.core.dataset import Dataset, Sample
+from vidi.data import video
+from vidi.data._cache import available_memory
 from vidi.data._calm import calm
 from vidi.data.readers._ask import Ask, Faults
 from vidi.data.readers._choose import missing_path
 from vidi.data.readers._scan import natural_path, scan
-from vidi.errors import DataError, ImageError
+from vidi.errors import DataError, ImageError, ResourceError
 
-_LISTINGS = (".txt", ".lst", ".csv", ".tsv", ".parquet", ".pq", ".yaml", ".yml")
+_LISTINGS = (".txt", ".lst", ".csv", ".tsv", ".parquet", ".pq", ".yaml", ".yml", ".json")
 
 
 @calm
@@ -25,7 +27,7 @@ def sources(source: Any) -> Dataset:
     """The pictures that a source means, without reading them.
 
     Args:
-        source: a file; a folder (all pictures below it); a glob pattern (``**`` for any depth); a listing, table or ``data.yaml``;
+        source: a file; a video (its frames, decoded, as long as they fit into memory); a folder (all pictures below it); a glob pattern (``**`` for any depth); a listing, table or ``data.yaml``;
             an array (H, W), (H, W, 3) or (H, W, 4), or (N, H, W, C) for several; a Pillow image; an encoded picture as bytes; a
             data set; or a list of any of these.
 
@@ -35,6 +37,7 @@ def sources(source: Any) -> Dataset:
     Raises:
         DataError: nothing there, no pictures in it, or something else than pictures.
         ImageError: an array that is no picture.
+        ResourceError: a video's frames do not fit into memory, or PyAV is missing.
     """
     if isinstance(source, Dataset):
         return source
@@ -71,10 +74,26 @@ def _from_path(text: str) -> Dataset:
             return read(path)
         if not path.is_file():
             raise DataError("not a regular file", file=path, fix="a file, folder or pattern")
+        if path.suffix.lower() in video.SUFFIXES:
+            return _from_video(path)
         return Dataset([Sample(path.name, {"image": path})], name=path.stem, root=path, format="file")
+    if video.camera(text) is not None:
+        raise DataError("a camera never ends", value=text, fix="`vidi predict` watches cameras; here give a file or folder")
     if glob.has_magic(text) and "://" not in text:
         return _from_pattern(str(path))
     raise missing_path(path)
+
+
+def _from_video(path: Path) -> Dataset:
+    samples: list[Sample] = []
+    limit = available_memory() / 2
+    for index, seconds, pixels in video.frames(path):
+        limit -= pixels.nbytes
+        if limit < 0:
+            raise ResourceError("the video's frames do not fit into memory", file=path, at=f"frame {index}", fix="`vidi predict` reads videos frame by frame")
+        where = {"frame": index, "seconds": round(seconds, 6)}
+        samples.append(Sample(f"{path.name}#{index:06d}", {"image": pixels}, group=path.name, extra=where))
+    return Dataset(samples, name=path.stem, root=path, format="video")
 
 
 def _from_folder(path: Path) -> Dataset:

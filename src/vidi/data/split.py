@@ -9,7 +9,7 @@ import numpy as np
 from vidi.core.dataset import Dataset, Sample
 from vidi.data._calm import calm
 from vidi.errors import DataError
-from vidi.labels import Classification, Regression
+from vidi.labels import Classification, Detections, Regression
 
 BINS = 10
 """Regression values are stratified by at most so many quantiles."""
@@ -20,8 +20,8 @@ def assign(dataset: Dataset, *, val: float = 0.2, test: float = 0.0, seed: int =
     """The same data set with every sample in a split; what the data says is kept.
 
     Validation and test samples are drawn from those of ``train`` and those without a split, and only where the data has none.
-    Exclusive classes are stratified, several classes at once iteratively (Sechidis, Tsoumakas and Vlahavas 2011), numbers by
-    quantile. Samples of one group stay together. Samples without a label, and classes of a single sample, stay in training.
+    Exclusive classes are stratified, several classes at once (also those of boxes) iteratively (Sechidis, Tsoumakas and Vlahavas
+    2011), numbers by quantile. Samples of one group stay together. Samples without a label, and classes of a single sample, stay in training.
 
     Args:
         dataset: samples with or without splits; not changed.
@@ -102,6 +102,12 @@ def _strata(samples: list[Sample], share: float) -> tuple[np.ndarray, bool, str]
         bins = int(max(1, min(BINS, count * share // 2)))
         parts = [_quantiles(columns[:, d], bins) for d in range(columns.shape[1])]
         return np.concatenate(parts, 1), columns.shape[1] == 1 and not np.isnan(columns).any(), "stratified by value"
+    if count and all(isinstance(label, Detections) for label in labels):
+        classes = [label.classes for label in labels]  # type: ignore[union-attr]
+        present = np.zeros((count, max((int(each.max(initial=0)) for each in classes), default=0) + 1), bool)
+        for row, each in enumerate(classes):
+            present[row, each] = True
+        return present, False, "stratified iteratively over the classes"
     return np.ones((count, 1), bool), True, "at random"
 
 

@@ -1,4 +1,4 @@
-"""Writing a data set as a listing that the table reader reads back."""
+"""Writing a data set as a listing that is read back the same: a CSV, or COCO JSON for boxes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESERVED = ("path", "split", "group")
 
 
 def write(dataset: Dataset, path: str | Path) -> Path:
-    """Write a CSV with the columns path, the labels, and split and group where there are any.
+    """Write a CSV with the columns path, the labels, and split and group where there are any; of boxes, a COCO JSON of the same name.
 
     Exclusive classes are one column ``label`` with the most probable class; several classes at once are a column each (1, 0, empty
     for unknown; shares as they are); numbers are a column each. An empty label cell is a missing label. Cells that a spreadsheet
@@ -30,16 +30,18 @@ def write(dataset: Dataset, path: str | Path) -> Path:
         path: the CSV to write, whole or not at all.
 
     Returns:
-        what to give to `read`: the CSV, or the ``.yaml`` where one was needed.
+        what to give to `read`: the CSV or JSON, or the ``.yaml`` where one was needed.
 
     Raises:
-        DataError: a sample is no file, or a class is called like another column.
+        DataError: a sample is no file, a class is called like another column, or a box is no number.
         ResourceError: the file cannot be written.
     """
     path = Path(path)
     home = Path(os.path.realpath(path.parent))
     files = [_file(sample) for sample in dataset]
     root = _root(files, home)
+    if dataset.space is not None and dataset.space.family == "Detections":
+        return _write_coco(dataset, path.with_suffix(".json"), files, root, home)
     header, rows = _labels(dataset)
     for name in header:
         if name in RESERVED:
@@ -54,6 +56,23 @@ def write(dataset: Dataset, path: str | Path) -> Path:
     if root == home and _plain(dataset):
         return path
     return _write_yaml(dataset, path, root, header)
+
+
+def _write_coco(dataset: Dataset, path: Path, files: list[Path], root: Path, home: Path) -> Path:
+    """Boxes as one COCO document, with the split of each picture in it."""
+    from vidi.data.writers._coco import Numbers, document, dump, rising
+    from vidi.data.writers._things import settled
+
+    data = settled(dataset)
+    names = [os.path.relpath(file, root).replace(os.sep, "/") for file in files]
+    write_text(path, dump(document(data, names, Numbers(data), True)))
+    space = dataset.space
+    values: dict[str, object] = {"path": "." if root == home else str(root), "table": path.name}
+    if space is not None and not rising(space):
+        values |= {"names": list(space.names), "ids": list(space.ids)}
+    elif root == home:
+        return path
+    return _yaml(path.with_suffix(".yaml"), values)
 
 
 def _file(sample: Sample) -> Path:
@@ -127,16 +146,19 @@ def _called_label(names: tuple[str, ...]) -> bool:
 
 def _write_yaml(dataset: Dataset, path: Path, root: Path, header: list[str]) -> Path:
     """A data.yaml beside the CSV that names the pictures' folder, the columns and the classes."""
-    import yaml
-
     space = dataset.space
-    values: dict[str, object] = {"path": str(root), "table": path.name, "image_column": "path"}
+    values: dict[str, object] = {"path": "." if root == Path(os.path.realpath(path.parent)) else str(root), "table": path.name, "image_column": "path"}
     if header:
         values["label_columns"] = header
     if space is not None and space.family == "Classification" and space.names:
         values["names"] = list(space.names)
     if space is not None:
         values["labels"] = "numbers" if space.family == "Regression" else "class" if space.exclusive else "classes"
-    target = path.with_suffix(".yaml")
+    return _yaml(path.with_suffix(".yaml"), values)
+
+
+def _yaml(target: Path, values: dict[str, object]) -> Path:
+    import yaml
+
     write_text(target, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     return target

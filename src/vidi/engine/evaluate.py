@@ -15,13 +15,14 @@ from vidi.core.preprocess import Preprocess
 from vidi.core.task import Task
 from vidi.data.loader import Loader
 from vidi.data.pixels import PixelStore
+from vidi.engine.galleries import galleries
 from vidi.engine.infer import Inference, infer
+from vidi.engine.tiles import Tiling, infer_tiles
+from vidi.engine.views import View
 from vidi.errors import DataError, InputError
-from vidi.labels import FAMILIES
+from vidi.metrics._choose import choose_thresholds, has_thresholds
 from vidi.metrics._evaluate import Evaluation, evaluate
-from vidi.ops.thresholds import best_thresholds
 from vidi.report import Report
-from vidi.report.pictures import encode
 
 
 @dataclass(slots=True)
@@ -31,16 +32,26 @@ class Scored:
     dataset: Dataset
     inference: Inference
     evaluation: Evaluation
+    settings: Mapping[str, Any]
 
 
 def score(
     net: Net, dataset: Dataset, loader: Any, task: Task, *, device: torch.device, precision: str = "fp32", settings: Mapping[str, Any] | None = None,
-    intervals: int = 0, figures: bool = False, title: str = "validating",
+    intervals: int = 0, figures: bool = False, metrics: Sequence[str] = (), views: Sequence[View] = (), tiling: Tiling | None = None,
+    title: str = "validating",
 ) -> Scored:  # fmt: skip
-    """Run the net over a labeled data set and compute the task's numbers, with bootstrap intervals when asked for."""
-    found = infer(net, loader, len(dataset), device=device, precision=precision, losses=True, title=title)
-    result = evaluate(task.metrics, dataset.labels, found.labels, net.space, settings=settings, intervals=intervals, figures=figures)
-    return Scored(dataset, found, result)
+    """Run the net over a labeled data set and compute the task's numbers (or only those of `metrics`), with bootstrap intervals when
+    asked for. With `views` or `tiling`, of predictions made with them; a tiled picture has no loss."""
+    if tiling is not None:
+        rule, size = loader.store.preprocess, loader.batch
+        found = Inference(infer_tiles(net, dataset, rule, tiling, device=device, batch=size, precision=precision, views=views, title=title))
+    else:
+        found = infer(net, loader, len(dataset), device=device, precision=precision, losses=True, views=views, title=title)
+    settings = dict(settings or {})
+    if figures:
+        settings["sizes"] = [frame.size for frame in loader.store.frames(np.arange(len(dataset)))]
+    result = evaluate(metrics or task.metrics, dataset.labels, found.labels, net.space, settings=settings, intervals=intervals, figures=figures)
+    return Scored(dataset, found, result, settings)
 
 
 def check_space(net: Net, dataset: Dataset) -> None:
@@ -88,23 +99,19 @@ def tuned(scored: Scored, objective: str) -> dict[str, Any]:
         objective: ``f1``, ``cost``, ``recall=FLOOR`` or ``precision=FLOOR``.
 
     Raises:
-        InputError: unknown objective, or labels without independent classes.
+        InputError: unknown objective, or labels that no threshold decides about.
     """
-    name, _, floor = objective.partition("=")
-    family = FAMILIES[scored.dataset.space.family] if scored.dataset.space else None
-    if name not in ("f1", "cost", "recall", "precision") or family is None or not hasattr(family, "stack") or scored.dataset.space.exclusive:
-        raise InputError("thresholds are chosen for independent classes, by f1, cost, recall=0.9 or precision=0.9", at="thresholds", value=objective)
-    known = [i for i, label in enumerate(scored.dataset.labels) if label is not None]
-    truth = family.stack([scored.dataset.labels[i] for i in known])
-    predicted = family.stack([scored.inference.labels[i] for i in known])
-    return {"thresholds": best_thresholds(predicted, truth, objective=name, floor=float(floor or 0.9))}
+    space = scored.dataset.space
+    if space is None or not has_thresholds(space):
+        raise InputError("no threshold decides about these labels", at="thresholds", value=objective, fix="leave thresholds out")
+    return {"thresholds": choose_thresholds(scored.dataset.labels, scored.inference.labels, space, objective)}
 
 
 def rescore(scored: Scored, task: Task, settings: Mapping[str, Any], intervals: int) -> Scored:
     """The same predictions under other settings."""
-    space = scored.dataset.space
+    space, settings = scored.dataset.space, {**scored.settings, **settings}
     result = evaluate(task.metrics, scored.dataset.labels, scored.inference.labels, space, settings=settings, intervals=intervals, figures=True)
-    return Scored(scored.dataset, scored.inference, result)
+    return Scored(scored.dataset, scored.inference, result, settings)
 
 
 def make_loader(dataset: Dataset, preprocess: Preprocess, batch: int, **options: Any) -> Loader:
@@ -115,35 +122,5 @@ def make_loader(dataset: Dataset, preprocess: Preprocess, batch: int, **options:
 def report_of(kind: str, scored: Scored, about: dict[str, Any], *, sections: Sequence[dict[str, Any]] = (), pictures: int = 12) -> Report:
     """The report of a scored data set: numbers with intervals, the metrics' figures, best and worst pictures."""
     result = scored.evaluation
-    extra = [*sections, *result.figures, *gallery(scored, pictures)]
+    extra = [*sections, *result.figures, *galleries(scored, scored.settings, pictures)]
     return Report(kind, result.numbers, about, result.intervals, result.n, extra)
-
-
-def gallery(scored: Scored, count: int = 12, size: int = 128) -> list[dict[str, Any]]:
-    """Sections with the samples the model got most wrong and most right."""
-    losses = scored.inference.losses
-    known = [] if losses is None else [i for i in range(len(losses)) if np.isfinite(losses[i])]
-    if not known or count <= 0:
-        return []
-    order = sorted(known, key=lambda i: (-float(losses[i]), i))
-    names = scored.dataset.space.names if scored.dataset.space else ()
-    sections = []
-    for title, chosen in (("Worst samples", order[:count]), ("Best samples", order[::-1][:count])):
-        items = [_item(scored, i, names, size) for i in chosen]
-        sections.append({"kind": "gallery", "title": title, "items": [item for item in items if item]})
-    return sections
-
-
-def _item(scored: Scored, i: int, names: Sequence[str], size: int) -> dict[str, Any] | None:
-    from vidi.core.images import decode
-    from vidi.errors import VidiError
-
-    sample = scored.dataset[i]
-    try:
-        pixels = decode(sample.inputs["image"], at_least=(size, size), name=sample.id)
-    except VidiError:
-        return None
-    return {
-        "image": encode(pixels, size), "caption": f"{sample.label.words(names) if sample.label else '?'} → {scored.inference.labels[i].words(names)}",
-        "note": f"{sample.id} · loss {scored.inference.losses[i]:.3f}",
-    }  # fmt: skip

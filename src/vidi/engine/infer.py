@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from vidi.core.batch import Batch
 from vidi.core.console import progress
 from vidi.core.net import Net
+from vidi.engine.views import View, look, merged
 from vidi.labels import Label
 
 
@@ -40,10 +42,21 @@ def to_float(batch: Batch, device: torch.device) -> Batch:
     return Batch(inputs, batch.labels, batch.frames, batch.indices)
 
 
+def forward_of(net: Net, device: torch.device, precision: str = "fp32") -> Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
+    """The net's forward in a precision (``fp32`` or ``bf16``), with float32 raw outputs."""
+
+    def forward(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        half = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+        with half:
+            return {key: value.float() for key, value in net(inputs).items()}
+
+    return forward
+
+
 @torch.inference_mode()
 def infer(
     net: Net, loader: Any, count: int, *, device: torch.device, precision: str = "fp32", losses: bool = False, features: bool = False,
-    raw_keys: tuple[str, ...] = (), title: str = "predicting",
+    raw_keys: tuple[str, ...] = (), views: Sequence[View] = (), title: str = "predicting",
 ) -> Inference:  # fmt: skip
     """Labels for samples 0..count−1 of a loader's data set; the net is put into evaluation mode and left so.
 
@@ -52,20 +65,22 @@ def infer(
         loader: `vidi.data.loader.Loader`.
         precision: ``fp32`` or ``bf16``.
         losses, features, raw_keys: what else to keep.
+        views: further views of each picture, whose labels are merged with the plain one's (`vidi.engine.views`); losses, features and raw
+            outputs are those of the plain view.
         title: of the progress bar.
     """
     net.eval()
     labels: list[Label] = []
     kept: dict[str, list[np.ndarray]] = {key: [] for key in (*raw_keys, *(("features",) if features else ()))}
     loss_parts: list[np.ndarray] = []
-    half = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+    forward = forward_of(net, device, precision)
     stream = loader.batches(np.arange(count))
     with progress(title, count) as bar, contextlib.closing(stream):
         for batch in stream:
             batch = to_float(batch, device)
-            with half:
-                raw = {key: value.float() for key, value in net(batch.inputs).items()}
-            labels.extend(frame.home(label) for frame, label in zip(batch.frames, net.decode(raw)))
+            raw = forward(batch.inputs)
+            plain = [frame.home(label) for frame, label in zip(batch.frames, net.decode(raw))]
+            labels.extend(merged(plain, look(net, forward, batch, views)))
             if losses:
                 loss_parts.append(_losses(net, raw, batch.labels))
             for key, values in kept.items():

@@ -14,6 +14,8 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor
 
+from vidi.augmentations._pipeline import Pipeline
+from vidi.augmentations._sizes import size_at
 from vidi.core.batch import Batch
 from vidi.core.console import Bar, progress, say
 from vidi.core.net import Net
@@ -69,7 +71,7 @@ class Loop:
         net: the net, with its initial weights.
         loader: gives batches for an order of sample indices.
         order: epoch → order of sample indices.
-        pipeline: augmentations, called with a float batch on the device and a `Draw`.
+        pipeline: augmentations.
         recipe: the resolved settings.
         run: the folder that is held.
         validate: scores the net, or None.
@@ -80,7 +82,7 @@ class Loop:
     """
 
     def __init__(
-        self, net: Net, loader: Any, order: Callable[[int], np.ndarray], pipeline: Callable[[Batch, Draw], Batch], recipe: Recipe, run: RunFolder,
+        self, net: Net, loader: Any, order: Callable[[int], np.ndarray], pipeline: Pipeline, recipe: Recipe, run: RunFolder,
         *, device: torch.device, precision: str, batch: int, validate: Validate | None, save: Callable[[str, dict[str, Any]], None],
         loggers: Sequence[Any] = (), primary: tuple[str, bool] = ("", True), callbacks: Sequence[Callback] = (),
     ):  # fmt: skip
@@ -205,8 +207,10 @@ class Loop:
 
     def _forward_backward(self, batch: Batch) -> dict[str, Tensor]:
         batch = self.ready(batch)
-        keys = sample_keys(self.recipe.seed, self.position.epoch, batch.indices, self.device)
-        batch = self.pipeline(batch, Draw(keys, epoch=self.position.epoch, indices=torch.as_tensor(batch.indices)))
+        at, recipe = self.position, self.recipe
+        draw = Draw(sample_keys(recipe.seed, at.epoch, batch.indices, self.device), epoch=at.epoch, indices=torch.as_tensor(batch.indices))
+        size = size_at(at.epoch * self.batches_per_epoch + at.batch, recipe.seed, self.pipeline.size, recipe.multi_scale)
+        batch = self.pipeline(batch, draw, size=size, mixes=self.share <= 1 - recipe.close_mix)
         raw = self.module(batch.inputs)
         parts = {key: value.mean() for key, value in self.net.loss(raw, batch.labels).items()}
         total = sum(parts.values())

@@ -18,12 +18,14 @@ from vidi.core.preprocess import Preprocess
 from vidi.core.recipe import Recipe, load_recipe, make_recipe
 from vidi.core.task import Task
 from vidi.data.split import assign
+from vidi.engine.tiles import cut
 from vidi.errors import DataError, RecipeError, VidiError
 from vidi.labels import Label
 from vidi.model import build_net
 from vidi.nets import _pretrained, _transfer
 
 SIZES_LOOKED_AT = 200
+WHOLE_SIDE = 640
 
 
 def find_task(name: str | None, dataset: Dataset | None = None) -> tuple[str, Task]:
@@ -60,14 +62,7 @@ def choose_size(dataset: Dataset) -> tuple[tuple[int, int], str]:
 
     Small pictures keep their size (16 pixels at least); larger ones become 224; long ones are letterboxed.
     """
-    step = max(1, len(dataset) // SIZES_LOOKED_AT)
-    sizes = []
-    for sample in dataset.samples[::step]:
-        picture = sample.inputs.get("image")
-        try:
-            sizes.append(picture.shape[:2] if isinstance(picture, np.ndarray) else open_image(picture, name=sample.id).size[::-1])
-        except VidiError:
-            continue
+    sizes = _sizes(dataset)
     if not sizes:
         return (224, 224), "crop"
     short = float(np.median([min(size) for size in sizes]))
@@ -76,25 +71,73 @@ def choose_size(dataset: Dataset) -> tuple[tuple[int, int], str]:
     return (side, side), "letterbox" if ratio > 1.5 else "crop"
 
 
+def choose_whole(dataset: Dataset, longest: int | None = None) -> tuple[int, int]:
+    """An input size that shows all of a data set's pictures in their usual shape: sides that are multiples of 32, the longer one the
+    pictures' own, `WHOLE_SIDE` at most.
+
+    Args:
+        longest: the longer side, where it is set.
+    """
+    sizes = np.array(_sizes(dataset) or [(WHOLE_SIDE, WHOLE_SIDE)], dtype=np.float64)
+    tall, wide = np.median(sizes, axis=0)
+    side = longest or min(WHOLE_SIDE, max(32, round(max(tall, wide) / 32) * 32))
+    scale = side / max(tall, wide)
+    if np.std(np.log(sizes[:, 0] / sizes[:, 1])) > 0.25:  # both upright and lying pictures
+        return side, side
+    if longest is not None and longest % 32:
+        return round(tall * scale), round(wide * scale)
+    return tuple(max(32, round(length * scale / 32) * 32) for length in (tall, wide))  # type: ignore[return-value]
+
+
+def _sizes(dataset: Dataset) -> list[tuple[int, int]]:
+    """(height, width) of up to 200 pictures, evenly spread."""
+    step = max(1, len(dataset) // SIZES_LOOKED_AT)
+    sizes = []
+    for sample in dataset.samples[::step]:
+        picture = sample.inputs.get("image")
+        try:
+            sizes.append(picture.shape[:2] if isinstance(picture, np.ndarray) else open_image(picture, name=sample.id).size[::-1])
+        except VidiError:
+            continue
+    return sizes
+
+
 def resolve(values: dict[str, Any], task_name: str, task: Task, dataset: Dataset) -> Recipe:
-    """The full recipe: what was set stays, the rest is filled in from the task and the data.
+    """The full recipe: what was set stays, the rest is filled in from the task, the net (`RECIPE` of its file) and the data.
 
     Raises:
         RecipeError: unknown or wrong settings.
     """
     values = dict(values)
     values["task"] = task_name
-    size = values.get("imgsz")
-    chosen, fit = choose_size(dataset) if size is None or values.get("fit") is None else ((0, 0), "crop")
-    probe = make_recipe({key: value for key, value in values.items() if key in ("imgsz", "fit")}).imgsz if size is not None else None
-    side = chosen if probe is None else (probe, probe) if isinstance(probe, int) else tuple(probe)
-    values["imgsz"] = list(side)
-    values["fit"] = values.get("fit") or fit
+    side, fit = _input(values, task, dataset)
+    values["imgsz"], values["fit"] = list(side), fit
     values["net"] = values.get("net") or task.net(side)
     values["head"] = values.get("head") or task.head
+    for key, value in getattr(discovery.load("nets", values["net"]), "RECIPE", {}).items():
+        if values.get(key) is None:
+            values[key] = value
     if values.get("augment") is None:
         values["augment"] = list(task.augment)
     return make_recipe(values, net_keys=net_keys(values["net"]))
+
+
+def _input(values: dict[str, Any], task: Task, dataset: Dataset) -> tuple[tuple[int, int], str]:
+    """The input size and fit that are set, or suit task and data."""
+    given = make_recipe({key: values[key] for key in ("imgsz", "fit", "tile") if values.get(key) is not None})
+    if given.tile is not None and given.imgsz is None:
+        sides = (given.tile, given.tile) if isinstance(given.tile, int) else given.tile
+        return (-(-sides[0] // 32) * 32, -(-sides[1] // 32) * 32), given.fit or "letterbox"
+    if given.imgsz is not None and not isinstance(given.imgsz, int):
+        side: tuple[int, int] | None = (given.imgsz[0], given.imgsz[1])
+    elif task.whole and given.fit in (None, "letterbox"):
+        side = choose_whole(dataset, given.imgsz)
+    else:
+        side = (given.imgsz, given.imgsz) if given.imgsz is not None else None
+    if side is not None and (given.fit is not None or task.whole):
+        return side, given.fit or "letterbox"
+    chosen, fit = choose_size(dataset)
+    return side or chosen, given.fit or fit
 
 
 def split(dataset: Dataset, recipe: Recipe) -> Dataset:
@@ -154,6 +197,14 @@ def first_pictures(loader: Any, order: np.ndarray, count: int = 2000) -> torch.T
     chosen = order[:: max(1, len(order) // count)][:count]
     canvases = loader.store.fetch(np.sort(chosen))
     return torch.from_numpy(canvases).permute(0, 3, 1, 2).float().div_(255)
+
+
+def tiled(parts: dict[str, Dataset], recipe: Recipe) -> dict[str, Dataset]:
+    """The splits cut into tiles, where the recipe wants to train on tiles."""
+    if recipe.tile is None:
+        return parts
+    empty = {"train": recipe.tile_empty}
+    return {name: cut(part, recipe.tile, recipe.tile_overlap, empty=empty.get(name, 1.0), seed=recipe.seed) if len(part) else part for name, part in parts.items()}
 
 
 def canvas_of(recipe: Recipe) -> Preprocess:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,20 @@ from vidi.core.recipe import Recipe
 from vidi.core.seeds import seed_everything
 from vidi.core.task import Task
 from vidi.data import doctor, read
+from vidi.data._repair import mend
 from vidi.data.loader import Loader
 from vidi.data.pixels import PixelStore
-from vidi.data.samplers import balanced, shuffled
+from vidi.data.rules._base import Finding
+from vidi.data.samplers import balanced, class_presence, repeat_factor, shuffled
 from vidi.engine import device as devices
 from vidi.engine import evaluate, gradients, prepare
 from vidi.engine.loggers.csv import read_rows
 from vidi.engine.loop import Loop, even_batch
 from vidi.engine.run import RunFolder
+from vidi.engine.tiles import parse_tiling
 from vidi.errors import DataError, InputError, RecipeError
-from vidi.labels import Classification
-from vidi.model import Model, load, make_card
-from vidi.ops.thresholds import best_thresholds
+from vidi.metrics._choose import has_thresholds
+from vidi.model import Model, code_of, load, make_card
 from vidi.report import Report
 from vidi.report.plots import curves_png
 
@@ -50,6 +52,7 @@ class Training:
         self.project, self.name, self.exist_ok = Path(project), name, exist_ok
         self.override, self.callbacks = override, callbacks
         self.dropped = 0
+        self.mended: list[dict[str, Any]] = []
 
     # -- start and resume -----------------------------------------------------------------------------------------
 
@@ -80,8 +83,11 @@ class Training:
         wanted = prepare.resolve({**stored, **stored.get("net_options", {}), **given}, task_name, task, dataset) if given else Recipe(**stored)
         self._refuse_changes(folder, before, Recipe(**stored), wanted)
         with quiet(not wanted.verbose):
-            dropped = set(before.get("dropped", []))
-            dataset = prepare.split(dataset.filter(lambda sample: sample.id not in dropped), wanted)
+            self.mended = before.get("mended", [])
+            whole = len(dataset)
+            dataset = mend(dataset, [Finding.from_dict(values) for values in self.mended]).dataset
+            self.dropped = whole - len(dataset)
+            dataset = prepare.split(dataset, wanted)
             if dataset.fingerprint() != before["fingerprint"] and "data" not in self.override:
                 raise DataError("the data changed since the run was started", file=dataset.root, fix="--override data to go on all the same")
             with run:
@@ -130,13 +136,13 @@ class Training:
         if not allow_bad:
             first = errors[0]
             raise DataError(
-                f"{first.message} ({len(errors)} such errors in all)", file=first.file or dataset.root, at=first.line or first.sample, value=first.value,
+                f"{first.message} ({len(errors)} such errors in all)", file=first.file or dataset.root, at=first.at or first.line or first.sample, value=first.value,
                 fix=f"{first.fix}; `vidi doctor` lists all; allow_bad=true leaves them out",
             )  # fmt: skip
-        repaired, counts = doctor.repair(dataset, found.errors)
-        self.dropped = len(dataset) - len(repaired)
-        say(f"left out {self.dropped} samples: " + ", ".join(f"{rule} {count}" for rule, count in counts.items()))
-        return repaired
+        done = mend(dataset, errors)
+        self.dropped, self.mended = len(dataset) - len(done.dataset), [finding.to_dict() for finding in errors]
+        say(done.words())
+        return done.dataset
 
     # -- the run --------------------------------------------------------------------------------------------------
 
@@ -145,7 +151,8 @@ class Training:
             torch.set_num_threads(recipe.threads)
         seed_everything(recipe.seed)
         device = devices.choose(recipe.device)
-        parts = {name: dataset.split(name) for name in ("train", "val", "test")}
+        wholes = {name: dataset.split(name) for name in ("train", "val", "test")}
+        parts = prepare.tiled(wholes, recipe)
         preprocess = prepare.canvas_of(recipe)
         net, lineage = prepare.make_net(recipe, dataset, parts["train"])
         options = {"cache": recipe.cache, "workers": recipe.workers, "bad_samples": recipe.bad_samples, "max_bad": recipe.max_bad}
@@ -169,7 +176,7 @@ class Training:
         model = Model(net, card, device=str(device))
 
         def validate() -> dict[str, float | None]:
-            scored = evaluate.score(net, parts["val"], eval_loaders["val"], task, device=device)
+            scored = evaluate.score(net, parts["val"], eval_loaders["val"], task, device=device, metrics=task.watch)
             return {"val/loss": float(np.nanmean(scored.inference.losses)), **{f"val/{key}": value for key, value in scored.evaluation.numbers.items()}}
 
         def save(which: str, row: dict[str, Any]) -> None:
@@ -192,14 +199,14 @@ class Training:
         if advice:
             say(advice)
         with loop.averaged():
-            self._finish(run, model, task, parts, eval_loaders, device, position, recipe)
+            self._finish(run, model, task, wholes, {} if recipe.tile else eval_loaders, device, position, recipe)
         for one in (loader, *eval_loaders.values()):
             one.store.close()
-        return load(run.last, device=str(device), net=recipe.net if recipe.net and recipe.net.endswith(".py") else None)
+        return load(run.last, device=str(device), code=code_of(model.card))
 
     def _save_args(self, run: RunFolder, recipe: Recipe, dataset: Dataset, data: Any) -> None:
         run.save_args({
-            "data": str(Path(data).resolve()) if isinstance(data, (str, Path)) else None, "fingerprint": dataset.fingerprint(), "dropped": [],
+            "data": str(Path(data).resolve()) if isinstance(data, (str, Path)) else None, "fingerprint": dataset.fingerprint(), "mended": self.mended,
             "environment": _environment(), "recipe": recipe.model_dump(mode="json"),
         })  # fmt: skip
 
@@ -225,30 +232,24 @@ class Training:
     def _finish(self, run: RunFolder, model: Model, task: Task, parts: dict[str, Dataset], loaders: dict[str, Loader], device: torch.device, position: Any, recipe: Recipe) -> None:
         """Score the last epoch's model, write the report, tell where things are."""
         rows = read_rows(run.path / "metrics.jsonl")
-        settings: dict[str, Any] = {}
-        if "val" in loaders and not model.card.label_space.exclusive:
-            settings["thresholds"] = self._thresholds(model, parts["val"], loaders["val"], device)
-        numbers = dict(model.card.numbers)
+        curves = self._curves(rows, run, task)
         about = {
             "model": str(run.last), "task": recipe.task, "net": recipe.net, "data": parts["train"].name, "fingerprint": model.card.data["fingerprint"],
             "epochs": position.epoch, "training_seconds": round(position.seconds, 1), "best_epoch": position.best_epoch,
-            f"best_val_{task.primary}": position.best, "dropped": self.dropped, "recipe": recipe.model_dump(mode="json"), **_environment(),
+            f"best_val_{task.primary}": position.best, "dropped": self.dropped, "mended": len(self.mended), "recipe": recipe.model_dump(mode="json"),
+            **_environment(),
         }  # fmt: skip
-        report = None
-        for name in ("val", "test"):
-            if name not in loaders:
-                continue
-            scored = evaluate.score(model.net, parts[name], loaders[name], task, device=device, settings=settings, intervals=INTERVALS, figures=True, title=f"scoring {name}")
+        report = Report("train", {"train_loss": rows[-1]["train/loss"] if rows else None}, about, {}, {}, curves)
+        numbers = {key: value for key, value in model.card.numbers.items() if key != "epoch"}
+        settings: dict[str, Any] = {}
+        for name, scored in self._scores(model, task, parts, loaders, device, recipe, settings):
             numbers[name] = scored.evaluation.numbers
-            report = evaluate.report_of("train", scored, {**about, "split": name}, sections=self._curves(rows, run, task))
+            report = evaluate.report_of("train", scored, {**about, "split": name}, sections=curves)
             say(f"last epoch on {name}: " + _line(report, task))
-        numbers.pop("epoch", None)
         update: dict[str, Any] = {"numbers": numbers}
         if settings:
             update["thresholds"] = [float(value) for value in settings["thresholds"]]
         model.card = model.card.model_copy(update=update)
-        if report is None:
-            report = Report("train", {"train_loss": rows[-1]["train/loss"] if rows else None}, about, {}, {}, self._curves(rows, run, task))
         report.save(run.path / "report.json")
         report.html(run.path / "report.html")
         model.reports = {"train.json": (run.path / "report.json").read_bytes()}
@@ -262,11 +263,23 @@ class Training:
         run.status(state="done", epoch=position.epoch, step=position.step, seconds=round(position.seconds, 1), numbers=report.numbers)
         say(f"model {run.last}\nreport {run.path / 'report.html'}\nnext: vidi predict {run.last} PICTURES")
 
-    def _thresholds(self, model: Model, dataset: Dataset, loader: Loader, device: torch.device) -> np.ndarray:
-        from vidi.engine.infer import infer
-
-        labels = infer(model.net, loader, len(dataset), device=device, title="thresholds").labels
-        return best_thresholds(Classification.stack(labels), Classification.stack(dataset.labels))
+    @staticmethod
+    def _scores(
+        model: Model, task: Task, parts: dict[str, Dataset], loaders: dict[str, Loader], device: torch.device, recipe: Recipe, settings: dict[str, Any]
+    ) -> Iterator[tuple[str, evaluate.Scored]]:
+        """Validation and test in turn, as predictions will be made; thresholds chosen on validation are left in `settings`."""
+        tiling = parse_tiling(None, None, True, model.preprocess.size, recipe.model_dump())
+        for name in ("val", "test"):
+            if not len(parts[name]):
+                continue
+            loader = loaders.get(name) or evaluate.make_loader(parts[name], model.preprocess, max(recipe.batch, 64), cache="none", workers=recipe.workers)
+            choose = name == "val" and has_thresholds(model.card.label_space)
+            scored = evaluate.score(model.net, parts[name], loader, task, device=device, settings=settings, intervals=0 if choose else INTERVALS,
+                                    figures=True, tiling=tiling, title=f"scoring {name}")  # fmt: skip
+            if choose:
+                settings |= evaluate.tuned(scored, "f1")
+                scored = evaluate.rescore(scored, task, settings, INTERVALS)
+            yield name, scored
 
     @staticmethod
     def _curves(rows: list[dict[str, Any]], run: RunFolder, task: Task) -> list[dict[str, Any]]:
@@ -286,8 +299,12 @@ def _order(dataset: Dataset, recipe: Recipe):
     count = len(dataset)
     if recipe.balance == "none":
         return lambda epoch: shuffled(count, recipe.seed, epoch)
-    classes = np.array([getattr(label, "top", 0) for label in dataset.labels])
-    return lambda epoch: balanced(classes, recipe.balance, recipe.seed, epoch)
+    present = class_presence(dataset)
+    if recipe.balance == "repeat":
+        return lambda epoch: repeat_factor(present, recipe.repeat_threshold, recipe.seed, epoch, even=True)
+    one_each = (present.sum(1) <= 1).all()
+    table = np.where(present.any(1), present.argmax(1), -1) if one_each else present
+    return lambda epoch: balanced(table, recipe.balance, recipe.seed, epoch)
 
 
 def _environment() -> dict[str, Any]:

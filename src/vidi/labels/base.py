@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from vidi.errors import InputError
+
 
 class Label(ABC):
     """One label of one picture, held in numpy arrays.
@@ -24,6 +26,23 @@ class Label(ABC):
     @abstractmethod
     def warp(self, matrix: np.ndarray, size: tuple[int, int]) -> Self:
         """The label after the picture was moved by a 3×3 matrix (old x, y → new x, y) onto a canvas of (height, width)."""
+
+    def cropped(self, matrix: np.ndarray, size: tuple[int, int]) -> Self:
+        """Like `warp`, for training: what is cut down to a sliver that nobody would mark is left out."""
+        return self.warp(matrix, size)
+
+    def overlay(self, other: Self, share: float) -> Self:
+        """The label of two pictures blended for training, this one weighing `share` (0..1), the other the rest (MixUp)."""
+        return self.merge([self, other], [share, 1 - share])
+
+    def pasted(self, other: Self, covered: np.ndarray) -> Self:
+        """The label of a picture whose pixels `covered` (H, W) bool now show another picture's, for training (CutMix)."""
+        share = 1 - float(covered.mean())
+        return self.merge([self, other], [share, 1 - share])
+
+    def presence(self, count: int) -> np.ndarray:
+        """(count,) bool: which of so many classes the picture shows; none for labels without classes."""
+        return np.zeros(count, bool)
 
     @abstractmethod
     def agreement(self, other: Self) -> float:
@@ -59,6 +78,50 @@ class Label(ABC):
     def record(self, names: Sequence[str] = (), top: int = 5) -> dict[str, Any]:
         """The label as columns of a table: name → plain value, at most `top` classes."""
         return {"label": self.words(names)}
+
+    def records(self, names: Sequence[str] = (), top: int = 5) -> list[dict[str, Any]]:
+        """The label as rows of a table: one row, or one for each thing where a label holds things."""
+        return [self.record(names, top)]
+
+    @classmethod
+    def stitch(cls, labels: Sequence[Self], windows: np.ndarray, size: tuple[int, int]) -> Self:
+        """One label of a picture out of those of overlapping windows of it.
+
+        Args:
+            labels: one per window, in the window's own pixels.
+            windows: (T, 4) int64, x1, y1, x2, y2 in the picture's pixels.
+            size: (height, width) of the picture.
+
+        Raises:
+            InputError: what the labels say of a part does not add up to something about the whole picture.
+        """
+        raise InputError("labels of this family say something about a whole picture and cannot be put together from tiles", at="tile", value=cls.family,
+                         fix="leave tile out; a larger imgsz, or tta=scale(1.25), shows more detail")  # fmt: skip
+
+    @classmethod
+    def tileable(cls) -> bool:
+        """Whether `stitch` works."""
+        return cls.stitch.__func__ is not Label.stitch.__func__  # type: ignore[attr-defined]
+
+    def confident(self, least: np.ndarray) -> Self:
+        """Without things whose score lies under that of their class in `least` (C,); labels without things stay as they are."""
+        return self
+
+    def only(self, classes: np.ndarray) -> Self:
+        """Only the things whose class is among `classes` (indices).
+
+        Raises:
+            InputError: a label without things that could be left out.
+        """
+        raise InputError("these labels hold no things that could be chosen by class", at="classes", value=self.family, fix="leave classes out")
+
+    def things(self) -> np.ndarray:
+        """(N, 4) boxes of the things on the picture, in the order of `records`.
+
+        Raises:
+            InputError: a label without things.
+        """
+        raise InputError("these labels hold no things that could be cut out", at="crops", value=self.family, fix="leave crops out")
 
     def reindexed(self, places: np.ndarray, count: int) -> Self:
         """The label with class i renumbered to places[i] among `count` classes; labels without classes stay as they are."""

@@ -83,6 +83,15 @@ class Classification(Label):
         likely = [pair for pair in known if pair[0] >= 0.5] or (known[:1] if known and known[0][0] > 0 else [])
         return ", ".join(name if p == 1 else f"{name} {p:.2f}" for p, name in likely[:3]) or "none"
 
+    def presence(self, count: int) -> np.ndarray:
+        """Classes of probability 0.5 or more, and the most probable one where the values sum to one."""
+        known = np.nan_to_num(self.probabilities[:count], nan=0.0)
+        there = np.zeros(count, bool)
+        there[: len(known)] = known >= 0.5
+        if abs(float(known.sum()) - 1) < 1e-3:
+            there[int(known.argmax())] = True
+        return there
+
     def reindexed(self, places: np.ndarray, count: int) -> Classification:
         values = np.zeros(count, dtype=np.float32)
         values[places] = self.probabilities

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from vidi.labels import _layers, _stitch
 from vidi.labels._draw import canvas, class_color, font_for, name_of, tag
+from vidi.labels._supervision import to_supervision
 from vidi.labels.base import Label, normalized, to_array, to_list
+from vidi.labels.outline import Outline, Polygons, Runs, joined
 from vidi.ops.boxes import area, clip_boxes, fuse_boxes, greedy_pairs, iou_matrix, warp_boxes
 from vidi.ops.edit_distance import similarity
 from vidi.ops.runs import counts_to_mask, mask_to_counts
@@ -31,6 +34,7 @@ class Detections(Label):
         tracks: (N,) int64 identities through a video, or None.
         texts: N strings that were read, or None.
         crowd: (N,) bool, regions that stand for many things and are not counted as misses, or None.
+        outlines: N outlines in the form their source has them (`vidi.labels.outline`), None for a thing without one; or None.
 
     Raises:
         ValueError: a field's shape does not fit.
@@ -43,6 +47,7 @@ class Detections(Label):
     tracks: np.ndarray | None = None
     texts: tuple[str, ...] | None = None
     crowd: np.ndarray | None = None
+    outlines: tuple[Outline | None, ...] | None = None
 
     def __post_init__(self) -> None:
         boxes = np.asarray(self.boxes, dtype=np.float32)
@@ -58,6 +63,7 @@ class Detections(Label):
             "tracks": None if self.tracks is None else np.asarray(self.tracks, dtype=np.int64),
             "texts": None if self.texts is None else tuple(unicodedata.normalize("NFC", text) for text in self.texts),
             "crowd": None if self.crowd is None else np.asarray(self.crowd, dtype=bool),
+            "outlines": None if self.outlines is None else tuple(self.outlines),
         }
         for name in ("scores", "classes", "tracks", "crowd"):
             if fields[name] is not None and fields[name].shape != (count,):
@@ -66,6 +72,8 @@ class Detections(Label):
             raise ValueError(f"masks: expected shape ({count}, H, W), got {fields['masks'].shape}")
         if fields["texts"] is not None and len(fields["texts"]) != count:
             raise ValueError(f"texts: expected {count} strings, got {len(fields['texts'])}")
+        if fields["outlines"] is not None and len(fields["outlines"]) != count:
+            raise ValueError(f"outlines: expected {count} entries, got {len(fields['outlines'])}")
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
@@ -84,16 +92,18 @@ class Detections(Label):
         return Detections(
             self.boxes[chosen], self.scores[chosen], self.classes[chosen],
             texts=None if self.texts is None else tuple(self.texts[i] for i in chosen),
+            outlines=None if self.outlines is None else tuple(self.outlines[i] for i in chosen),
             **{name: None if value is None else value[chosen] for name, value in optional.items()},
         )  # fmt: skip
 
     @classmethod
     def concatenate(cls, labels: Sequence[Detections]) -> Detections:
-        """All things of several labels, unmerged. A field that any of them lacks is dropped, except crowd (False there)."""
+        """All things of several labels, unmerged. A field that any of them lacks is dropped, except crowd (False there)
+        and outlines (None there)."""
         if not labels:
             return cls.empty()
 
-        def joined(name: str) -> np.ndarray | None:
+        def stacked(name: str) -> np.ndarray | None:
             values = [getattr(label, name) for label in labels]
             return None if any(value is None for value in values) else np.concatenate(values)
 
@@ -105,12 +115,14 @@ class Detections(Label):
         )
         return cls(
             np.concatenate([label.boxes for label in labels]), np.concatenate([label.scores for label in labels]),
-            np.concatenate([label.classes for label in labels]), joined("masks"), joined("tracks"), texts,
+            np.concatenate([label.classes for label in labels]), stacked("masks"), stacked("tracks"), texts,
             np.concatenate(crowds) if any(label.crowd is not None for label in labels) else None,
+            joined([(len(label), label.outlines) for label in labels]),
         )  # fmt: skip
 
     def warp(self, matrix: np.ndarray, size: tuple[int, int]) -> Detections:
-        """Boxes become the upright boxes around their moved corners, clipped to the canvas; masks are sampled by nearest pixel.
+        """Boxes become the upright boxes around their moved corners, clipped to the canvas; masks are sampled by nearest pixel,
+        outlines move point by point or pixel by pixel.
 
         A thing whose box has no area left on the canvas is removed.
         """
@@ -118,7 +130,32 @@ class Detections(Label):
         kept = np.flatnonzero(area(boxes) > 0)
         left = self[kept]
         masks = None if left.masks is None else warp_nearest(left.masks, matrix, size, False)
-        return Detections(boxes[kept], left.scores, left.classes, masks, left.tracks, left.texts, left.crowd)
+        outlines = left.outlines
+        if outlines is not None:
+            outlines = tuple(None if outline is None else outline.warp(matrix, size) for outline in outlines)
+        return Detections(boxes[kept], left.scores, left.classes, masks, left.tracks, left.texts, left.crowd, outlines)
+
+    def cropped(self, matrix: np.ndarray, size: tuple[int, int]) -> Detections:
+        """Like `warp`, for training: things of which less than 20 % stays on the canvas, or a side under 2 pixels, are left out.
+        Crowd regions are kept as long as anything of them is seen."""
+        return _layers.cropped(self, matrix, size)
+
+    def overlay(self, other: Detections, share: float) -> Detections:
+        """The things of both pictures, each whole, as long as their picture shines through with a share of 0.3 or more (Zhang et al.
+        2019, arXiv:1902.04103)."""
+        return _layers.joined([label for label, part in ((self, share), (other, 1 - share)) if part >= _layers.COUNTS])
+
+    def pasted(self, other: Detections, covered: np.ndarray) -> Detections:
+        """This picture's things as far as they are not covered, and the other's as far as they show."""
+        return _layers.joined([self.behind(covered), _layers.within(other, covered)])
+
+    def behind(self, covered: np.ndarray) -> Detections:
+        """After pixels `covered` (H, W) bool were painted over, for training: things of which less than 20 % is seen are left out,
+        others are cut to what is seen: masks, and boxes of which whole rows or columns are hidden."""
+        return _layers.behind(self, covered)
+
+    def presence(self, count: int) -> np.ndarray:
+        return np.isin(np.arange(count), self.classes)
 
     def agreement(self, other: Detections) -> float:
         """Twice the overlap of one-to-one matched things of equal class, over the number of things in both.
@@ -149,12 +186,12 @@ class Detections(Label):
     def merge(cls, labels: Sequence[Detections], weights: Sequence[float] | None = None) -> Detections:
         """Weighted boxes fusion at IoU 0.55 (`vidi.ops.boxes.fuse_boxes`).
 
-        A fused mask holds the pixels that at least half of its members (by weighted score) hold; track, text and crowd flag
-        are those of the member with the highest score.
+        A fused mask holds the pixels that at least half of its members (by weighted score) hold; track, text, crowd flag
+        and outline are those of the member with the highest score.
         """
         if not labels:
             raise ValueError("merge needs at least one label")
-        every = cls.concatenate(labels)
+        every = cls.concatenate([label for label in labels if len(label)] or labels[:1])  # an empty label lacks masks
         sources = np.repeat(np.arange(len(labels)), [len(label) for label in labels])
         share = normalized(weights, len(labels))
         boxes, scores, classes, groups = fuse_boxes(every.boxes, every.scores, every.classes, share, sources)
@@ -166,13 +203,16 @@ class Detections(Label):
             for place, group in enumerate(groups):
                 part = np.maximum(weighted[group], 1e-12)
                 masks[place] = np.tensordot(part / part.sum(), every.masks[group], axes=1) >= 0.5 - 1e-9
-        return cls(boxes, np.clip(scores, 0, 1), classes, masks, led.tracks, led.texts, led.crowd)
+        return cls(boxes, np.clip(scores, 0, 1), classes, masks, led.tracks, led.texts, led.crowd, led.outlines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Masks are COCO's uncompressed run lengths: ``{"size": [H, W], "counts": [[…], …]}``."""
+        """Masks are COCO's uncompressed run lengths: ``{"size": [H, W], "counts": [[…], …]}``; outlines as `Outline.to_dict` has them."""
         values: dict[str, Any] = {"family": self.family}
         values |= {name: to_list(getattr(self, name)) for name in ("boxes", "scores", "classes", "tracks", "crowd")}
         values["texts"] = None if self.texts is None else list(self.texts)
+        values["outlines"] = None
+        if self.outlines is not None:
+            values["outlines"] = [None if outline is None else outline.to_dict() for outline in self.outlines]
         values["masks"] = None
         if self.masks is not None:
             values["masks"] = {"size": list(self.masks.shape[1:]), "counts": [mask_to_counts(mask) for mask in self.masks]}
@@ -185,7 +225,7 @@ class Detections(Label):
             size = tuple(masks["size"])
             decoded = [counts_to_mask(counts, size) for counts in masks["counts"]]
             masks = np.stack(decoded) if decoded else np.zeros((0, *size), bool)
-        texts = values.get("texts")
+        texts, outlines = values.get("texts"), values.get("outlines")
         return cls(
             np.asarray(to_array(values["boxes"])),
             np.asarray(to_array(values["scores"])),
@@ -194,6 +234,7 @@ class Detections(Label):
             to_array(values.get("tracks"), np.int64),
             None if texts is None else tuple(texts),
             to_array(values.get("crowd"), bool),
+            None if outlines is None else tuple(None if outline is None else Outline.from_dict(outline) for outline in outlines),
         )
 
     def draw(self, image: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
@@ -204,9 +245,18 @@ class Detections(Label):
         if self.masks is not None and self.masks.shape[1:] == image.shape[:2]:
             for mask, color in zip(self.masks, colors):
                 shaded[mask] = (0.5 * shaded[mask] + 0.5 * np.array(color)).astype(np.uint8)
+        outlines = [None] * len(self) if self.outlines is None or self.masks is not None else self.outlines
+        for outline, color in zip(outlines, colors):
+            if isinstance(outline, Runs) and outline.size == image.shape[:2]:
+                mask = outline.mask(outline.size)
+                shaded[mask] = (0.5 * shaded[mask] + 0.5 * np.array(color)).astype(np.uint8)
         picture, factor = canvas(shaded)
         pen, font = ImageDraw.Draw(picture), font_for(picture)
         line = max(1, min(picture.size) // 120)
+        for outline, color in zip(outlines, colors):
+            for ring in outline.rings if isinstance(outline, Polygons) else ():
+                if len(ring):
+                    pen.line([tuple(point) for point in (ring * factor).tolist()] + [tuple((ring[0] * factor).tolist())], color, line)
         for i in np.argsort(self.scores, kind="stable"):
             box = (self.boxes[i] * factor).tolist()
             low, high = (
@@ -229,6 +279,37 @@ class Detections(Label):
 
     def record(self, names: Sequence[str] = (), top: int = 5) -> dict[str, Any]:
         return {"found": len(self), "label": self.words(names)}
+
+    def records(self, names: Sequence[str] = (), top: int = 5) -> list[dict[str, Any]]:
+        """One row per thing: class, score, x1, y1, x2, y2, and track and text where there are any."""
+        rows = []
+        for i, (x1, y1, x2, y2) in enumerate(np.round(self.boxes.astype(np.float64), 3).tolist()):
+            row = {"class": name_of(int(self.classes[i]), names), "score": round(float(self.scores[i]), 6), "x1": x1, "y1": y1, "x2": x2, "y2": y2}
+            row |= {} if self.tracks is None else {"track": int(self.tracks[i])}
+            rows.append(row | ({} if self.texts is None else {"text": self.texts[i]}))
+        return rows
+
+    @classmethod
+    def stitch(cls, labels: Sequence[Detections], windows: np.ndarray, size: tuple[int, int]) -> Detections:
+        """Each thing once: doubles in regions that several windows show go, parts cut by a window's border are joined."""
+        return _stitch.detections(labels, windows, size)
+
+    def confident(self, least: np.ndarray) -> Detections:
+        return self[self.scores >= np.asarray(least, np.float64)[self.classes]]
+
+    def only(self, classes: np.ndarray) -> Detections:
+        return self[np.isin(self.classes, classes)]
+
+    def things(self) -> np.ndarray:
+        return self.boxes
+
+    def to_supervision(self, names: Sequence[str] = ()) -> Any:
+        """The same as `supervision.Detections`, with ``class_name`` (and ``text``) in its data.
+
+        Raises:
+            ResourceError: the package is not installed.
+        """
+        return to_supervision(self, names)
 
     def reindexed(self, places: np.ndarray, count: int) -> Detections:
         return replace(self, classes=np.asarray(places, np.int64)[self.classes])

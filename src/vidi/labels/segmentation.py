@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vidi.labels import _stitch
 from vidi.labels._draw import canvas, class_color, font_for, legend, name_of
 from vidi.labels.base import Label, normalized
 from vidi.ops.runs import runs
@@ -152,6 +153,20 @@ class Segmentation(Label):
         for rank, (index, share) in enumerate(self._shares()[:top], 1):
             columns |= {f"class{rank}": name_of(index, names), f"share{rank}": round(share, 6)}
         return columns
+
+    def pasted(self, other: Segmentation, covered: np.ndarray) -> Segmentation:
+        """Pixel by pixel; without probabilities."""
+        theirs = np.where(other.classes == other.ignore, self.ignore, other.classes)
+        return Segmentation(np.where(covered, theirs, self.classes), None, self.ignore)
+
+    def presence(self, count: int) -> np.ndarray:
+        present = np.unique(self.classes[(self.classes != self.ignore) & (self.classes >= 0) & (self.classes < count)])
+        return np.isin(np.arange(count), present)
+
+    @classmethod
+    def stitch(cls, labels: Sequence[Segmentation], windows: np.ndarray, size: tuple[int, int]) -> Segmentation:
+        """Probabilities, or votes, weighted by a Gaussian bump over each window."""
+        return _stitch.segmentation(labels, windows, size)
 
     def reindexed(self, places: np.ndarray, count: int) -> Segmentation:
         places, known = np.asarray(places, np.int32), self.classes != self.ignore

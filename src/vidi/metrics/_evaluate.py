@@ -81,7 +81,7 @@ def evaluate(
         truth: one label per sample; None: not known, the sample is left out and counted.
         predicted: one label per sample.
         space: what the labels mean.
-        settings: for the metrics, such as ``thresholds`` by class.
+        settings: for the metrics, such as ``thresholds`` by class; ``sizes`` are the pictures' (height, width), one per sample.
         intervals: bootstrap resamples for percentile intervals; 0: no intervals.
         level: share of resamples inside an interval.
         seed: of the resamples.
@@ -93,10 +93,10 @@ def evaluate(
         InputError: labels do not fit each other or the space, or a prediction is not finite (`at` is the sample's index).
         ChoiceError: no such metric, or one for other labels.
     """
-    settings = dict(settings or {})
     check_level(intervals, level)
     metrics = metrics_for(names, space)
     pairs = pair(truth, predicted, space, ids)
+    settings = pairs.settings(settings, len(truth))
     informative = pairs.informative()
 
     numbers: dict[str, float | None] = {}
@@ -110,7 +110,7 @@ def evaluate(
             raise InputError("two metrics give a number of one name", at=name, value=taken[0])
         numbers |= own
         better |= {number: higher_is_better(metric, number) for number in own}
-        counts = metric.counts(pairs.of(metric)[0], space) if hasattr(metric, "counts") else {}
+        counts = metric.counts(pairs.of(metric)[0], space, settings) if hasattr(metric, "counts") else {}
         n |= {number: int(counts.get(number, informative.sum())) for number in own}
         if figures:
             drawn += [figure | {"metric": Path(name).stem} for figure in readings[-1].figures()]

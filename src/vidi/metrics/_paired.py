@@ -40,10 +40,10 @@ def paired(
 
     The other arguments and errors are those of `evaluate`.
     """
-    own = [dict(settings or {}), dict((settings if settings_b is None else settings_b) or {})]
     check_level(intervals, level)
     metrics = metrics_for(names, space)
     both = [pair(truth, predicted, space, ids) for predicted in (a, b)]
+    own = [both[0].settings(given, len(truth)) for given in (settings, settings if settings_b is None else settings_b)]
     models = [[Reading(metric, pairs, given) for metric in metrics] for pairs, given in zip(both, own)]
     first, second = (
         {name: value for reading in readings for name, value in reading.numbers.items()} for readings in models

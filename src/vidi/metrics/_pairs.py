@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from types import ModuleType
 from typing import Any
@@ -42,6 +42,19 @@ class Pairs:
             return self.truth, self.predicted
         return self.stacks
 
+    def settings(self, given: Mapping[str, Any] | None, count: int) -> dict[str, Any]:
+        """Settings for these samples: of ``sizes``, one (height, width) for each of `count` samples, those that are kept.
+
+        Raises:
+            InputError: not one size for each sample.
+        """
+        settings = dict(given or {})
+        if settings.get("sizes") is not None:
+            if len(settings["sizes"]) != count:
+                raise InputError("expected one size for each sample", at="sizes", value=f"{len(settings['sizes'])} for {count}")
+            settings["sizes"] = [settings["sizes"][i] for i in self.kept]
+        return settings
+
     def informative(self) -> np.ndarray:
         """Where at least a part of the truth is known, (K,) bool."""
         if self.stacks is None:
@@ -78,7 +91,9 @@ def _finite(
     prediction: bool,
 ) -> np.ndarray | None:
     """The labels' stack, if their family has one, after a check of every float they hold."""
-    what, allowed = ("a prediction", "finite") if prediction else ("a true label", "finite, or NaN where not known")
+    stack = getattr(family, "stack", None)
+    whole = prediction or stack is None  # only values of one size each can be known in part
+    what, allowed = "a prediction" if prediction else "a true label", "finite" if whole else "finite, or NaN where not known"
 
     def refuse(i: int, rule: str, value: Any) -> InputError:
         return InputError(rule, file=ids[places[i]] if ids else None, at=int(places[i]), value=value)
@@ -86,16 +101,24 @@ def _finite(
     for i, label in enumerate(labels):
         if not isinstance(label, family):
             raise refuse(i, f"{what} must be a {family.__name__}", type(label).__name__)
-    stack = getattr(family, "stack", None)
     array = None if stack is None else _stacked(labels, stack, len(space), what, refuse)
-    if array is not None and is_dataclass(family) and len(fields(family)) == 1 and _sound(array, prediction).all():
+    if array is not None and is_dataclass(family) and len(fields(family)) == 1 and _sound(array, whole).all():
         return array  # the stack is all that the labels hold
     for i, label in enumerate(labels):
         values = _floats(label)
-        broken = values[~_sound(values, prediction)]
+        broken = values[~_sound(values, whole)]
         if broken.size:
             raise refuse(i, f"{what} must be {allowed}", broken[0])
+        unknown = _unknown_classes(label, len(space))
+        if unknown.size:
+            raise refuse(i, f"{what} has a class that is not there", unknown[0])
     return array
+
+
+def _unknown_classes(label: Any, count: int) -> np.ndarray:
+    """The classes of a label's things that `count` names do not cover; without names, those below 0."""
+    classes = getattr(label, "classes", np.zeros(0, np.int64))
+    return classes[(classes < 0) | (classes >= (count or np.inf))]
 
 
 def _stacked(labels: Sequence[Any], stack: Callable, size: int, what: str, refuse: Callable) -> np.ndarray:
@@ -122,8 +145,8 @@ def _floats(label: Any) -> np.ndarray:
     return np.concatenate(found) if found else np.zeros(0)
 
 
-def _sound(values: np.ndarray, prediction: bool) -> np.ndarray:
-    return np.isfinite(values) if prediction else ~np.isinf(values)
+def _sound(values: np.ndarray, whole: bool) -> np.ndarray:
+    return np.isfinite(values) if whole else ~np.isinf(values)
 
 
 def metrics_for(names: Sequence[str], space: Space) -> list[ModuleType]:

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from vidi.core.space import Space
-from vidi.metrics._arrays import SHOWN_CLASSES, class_indices, names_of, ratio, rounded, top_class
+from vidi.metrics._arrays import class_indices, names_of, ratio, rounded, top_class
+from vidi.metrics._confusions import MATRIX_CLASSES, most_frequent
 
 FAMILIES = frozenset({"Classification"})
 EXCLUSIVE = True
 HIGHER_IS_BETTER: dict[str, bool] = {}
-
-MATRIX_CLASSES = 60
 
 
 def confusion_matrix(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -41,13 +40,4 @@ def figures(truth: np.ndarray, predicted: np.ndarray, space: Space, settings: Ma
     if len(names) <= MATRIX_CLASSES:
         found.append({"kind": "matrix", "title": "Confusion matrix", **axes, "values": matrix.tolist()})
         found.append({"kind": "matrix", "title": "Confusion matrix, share of the true class", **axes, "values": rounded(share)})
-    errors = matrix * (1 - np.eye(len(names), dtype=np.int64))
-    true, taken = np.nonzero(errors)
-    order = np.argsort(-errors[true, taken], kind="stable")[: SHOWN_CLASSES if len(names) > MATRIX_CLASSES else 10]
-    rows = [
-        [names[t], names[p], int(matrix[t, p]), round(float(share[t, p]), 4)] for t, p in zip(true[order], taken[order])
-    ]
-    if rows:
-        columns = ["true", "predicted", "n", "share of the true class"]
-        found.append({"kind": "table", "title": "Most frequent confusions", "columns": columns, "rows": rows})
-    return found
+    return found + most_frequent(matrix, share, names)

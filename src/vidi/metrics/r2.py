@@ -42,5 +42,5 @@ def numbers(truth: np.ndarray, predicted: np.ndarray, space: Space, settings: Ma
     return point(estimator(truth, predicted, space, settings), len(truth))
 
 
-def counts(truth: np.ndarray, space: Space) -> dict[str, int]:
+def counts(truth: np.ndarray, space: Space, settings: Mapping[str, Any]) -> dict[str, int]:
     return known_counts("r2", truth, space)

@@ -168,13 +168,14 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def load(path: str | Path | Model, *, device: str = "cpu", net: str | None = None, allow_nonfinite: bool = False) -> Model:
+def load(path: str | Path | Model, *, device: str = "cpu", code: Sequence[str | Path] = (), allow_nonfinite: bool = False) -> Model:
     """Open a model file. Nothing in the file is ever run.
 
     Args:
         path: a ``.vidi`` file (or a Model, which is returned as it is).
         device: where the model will run.
-        net: the Python file of a net from outside vidi; it is only imported when named here.
+        code: Python files of the model's own net, head, backbone or neck from outside vidi; they are only imported when named here, and
+            found by their file's name.
         allow_nonfinite: accept NaN or infinite weights.
 
     Raises:
@@ -194,12 +195,38 @@ def load(path: str | Path | Model, *, device: str = "cpu", net: str | None = Non
         reports = {name[8:]: container.read(name) for name in container.names if name.startswith("reports/")}
     if card.weights_sha256 and sha256(weights) != card.weights_sha256:
         raise ModelError("the weights are not those the model was saved with", file=path, at="weights.safetensors", fix="get the file again")
-    outside = card.net.endswith(".py") or "/" in card.net
-    if outside and net is None:
-        raise ModelError("the net is a Python file outside vidi, which is not run unless named", file=path, value=card.net, fix="give net=PATH")
-    built = build_net(net or card.net, card.head, card.label_space, card.net_options)
+    named = {Path(one).name: str(one) for one in code}
+    net, head = _named(card.net, named, path), _named(card.head, named, path)
+    options = {key: _named(value, named, path) if isinstance(value, str) else value for key, value in card.net_options.items()}
+    built = build_net(net, head, card.label_space, options)
     fit_weights(built, parse(weights, path), path, allow_nonfinite)
     return Model(built, card, device=device, reports=reports)
+
+
+def code_of(card: Card) -> list[str]:
+    """The Python files from outside vidi that a model is made of."""
+    texts = [card.net, card.head, *(value for value in card.net_options.values() if isinstance(value, str))]
+    return [file for text in texts if (file := _file(text)) is not None]
+
+
+def _file(text: str) -> str | None:
+    """The Python file that a setting names, as ``./mine.py`` or ``./mine.py(width=32)``."""
+    name = text.partition("(")[0].strip()
+    return name if name.endswith(".py") or "/" in name else None
+
+
+def _named(text: str, named: Mapping[str, str], path: Path) -> str:
+    """A setting with the file it names replaced by the one the caller allows.
+
+    Raises:
+        ModelError: the caller does not name this file.
+    """
+    file = _file(text)
+    if file is None:
+        return text
+    if Path(file).name not in named:
+        raise ModelError("a part of the net is a Python file outside vidi, which is not run unless named", file=path, value=file, fix=f"code={file}")
+    return named[Path(file).name] + text[len(text.partition("(")[0].rstrip()) :]
 
 
 def _json(container: Container) -> Any:

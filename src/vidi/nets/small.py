@@ -18,20 +18,20 @@ from vidi.errors import RecipeError
 from vidi.nets.blocks.backbone import Backbone, halve
 from vidi.nets.blocks.pooled import Pooled
 
-WHITEN_EPS = 5e-4
 MOST_PATCHES = 1_000_000
 
 
 class Whiten(nn.Module):
     """A 2×2 convolution that decorrelates patches, with fixed weights (a buffer) and a trained bias.
 
-    Filters are the eigenvectors of the patches' covariance divided by √(eigenvalue + 5e-4), and their negatives.
+    Filters are the eigenvectors of the patches' covariance divided by √(eigenvalue + eps), and their negatives.
     """
 
     weight: Tensor
 
-    def __init__(self, in_channels: int, size: int = 2):
+    def __init__(self, in_channels: int, size: int = 2, eps: float = 5e-4):
         super().__init__()
+        self.eps = eps
         self.out_channels = 2 * in_channels * size * size
         directions = torch.linalg.qr(torch.randn(self.out_channels // 2, self.out_channels // 2)).Q
         self.register_buffer("weight", torch.cat([directions, -directions]).view(-1, in_channels, size, size))
@@ -47,7 +47,7 @@ class Whiten(nn.Module):
         patches = F.unfold(x.float(), size).transpose(1, 2).flatten(0, 1)
         patches = patches[:: max(1, len(patches) // MOST_PATCHES)].double()
         values, vectors = torch.linalg.eigh(patches.T.cov(correction=0))
-        scale = (values + WHITEN_EPS).rsqrt() * (values > 1e-6 * values.max())
+        scale = (values + self.eps).rsqrt() * (values > 1e-6 * values.max())
         filters = (vectors * scale).T.flip(0).view(-1, *self.weight.shape[1:])
         self.weight.copy_(torch.cat([filters, -filters]))
 
@@ -88,13 +88,13 @@ class _Block(nn.Module):
 class Small(Backbone):
     """Maps at strides 2, 4, 8, … for each width; see `net` for the arguments."""
 
-    def __init__(self, widths: Sequence[int] = (64, 256, 256), depth: int = 2, whiten: bool = True, in_channels: int = 3):
+    def __init__(self, widths: Sequence[int] = (64, 256, 256), depth: int = 2, whiten: bool = True, in_channels: int = 3, whiten_eps: float = 5e-4):
         super().__init__()
         if depth not in (2, 3):
             raise RecipeError("2 or 3 convolutions per block", at="depth", value=depth)
         if not widths or min(widths) < 1:
             raise RecipeError("at least one width, each positive", at="widths", value=tuple(widths))
-        first = Whiten(in_channels)
+        first = Whiten(in_channels, eps=whiten_eps)
         inputs = first.out_channels
         self.stem = first if whiten else nn.Conv2d(in_channels, inputs, 2)
         self.blocks = nn.ModuleList()
@@ -120,9 +120,11 @@ class Small(Backbone):
             self.stem.fit(x)
 
 
-def backbone(*, widths: Sequence[int] = (64, 256, 256), depth: int = 2, whiten: bool = True, in_channels: int = 3) -> Small:
+def backbone(
+    *, widths: Sequence[int] = (64, 256, 256), depth: int = 2, whiten: bool = True, whiten_eps: float = 5e-4, in_channels: int = 3
+) -> Small:
     """See `net`."""
-    return Small(widths, depth, whiten, in_channels)
+    return Small(widths, depth, whiten, in_channels, whiten_eps)
 
 
 def net(
@@ -132,6 +134,7 @@ def net(
     widths: Sequence[int] = (64, 256, 256),
     depth: int = 2,
     whiten: bool = True,
+    whiten_eps: float = 5e-4,
     scale: float | None = None,
     attention: str | None = None,
     pool: str = "max",
@@ -145,13 +148,15 @@ def net(
         widths: channels of each block; every block halves the picture. airbench96 has (128, 384, 384).
         depth: convolutions per block, 2 (airbench94) or 3 with a residual connection (airbench96).
         whiten: first layer fixed to whiten the training pictures' patches (`prepare`); else an ordinary convolution.
+        whiten_eps: added to the patches' variances, so that directions which hold little but noise stay small; the paper's value suits
+            pictures stored without loss, 0.02 those stored as JPEG.
         scale: factor on the pooled features before the softmax layer; 1/9 when None. Other heads ignore it.
         attention, pool, dropout, in_channels, head_options: see `Pooled`.
     """
     options = dict(head_options or {})
     if head == "softmax":
         options = {"bias": False, "scale": 1 / 9 if scale is None else scale} | options
-    body = backbone(widths=widths, depth=depth, whiten=whiten, in_channels=in_channels)
+    body = backbone(widths=widths, depth=depth, whiten=whiten, whiten_eps=whiten_eps, in_channels=in_channels)
     return Pooled(
         body, space, head, attention=attention, pool=pool, dropout=dropout, in_channels=in_channels, head_options=options
     )

@@ -101,25 +101,44 @@ def fuse_boxes(
     """
     weights = np.asarray(weights, np.float64)
     weighted = np.asarray(scores, np.float64) * weights[sources] * (len(weights) / weights.sum())
-    boxes = np.asarray(boxes, np.float64)
-    fused = np.zeros((len(boxes), 4))
-    members: list[list[int]] = []
-    owner_class: list[int] = []
-    for index in np.argsort(-weighted, kind="stable"):
-        same = np.flatnonzero(np.asarray(owner_class, np.int64) == classes[index])
-        overlap = iou_matrix(boxes[index : index + 1], fused[same])[0]
-        if overlap.size and overlap.max() > iou:
-            place = int(same[overlap.argmax()])
-            members[place].append(int(index))
-        else:
-            place = len(members)
-            members.append([int(index)])
-            owner_class.append(int(classes[index]))
-        share = np.maximum(weighted[members[place]], 1e-12)
-        fused[place] = (boxes[members[place]] * share[:, None]).sum(0) / share.sum()
-    fused = fused[: len(members)]
+    boxes, classes = np.asarray(boxes, np.float64), np.asarray(classes, np.int64)
+    turn = np.argsort(-weighted, kind="stable")
+    found: list[tuple[int, int, np.ndarray, np.ndarray]] = []  # the first member's turn, class, box, members
+    for c in np.unique(classes).tolist():
+        places = np.flatnonzero(classes[turn] == c)
+        owner, fused = _join(boxes[turn[places]], weighted[turn[places]], iou)
+        order = np.argsort(owner, kind="stable")
+        groups = np.split(places[order], np.cumsum(np.bincount(owner))[:-1])
+        found += [(int(group[0]), c, box, turn[group]) for group, box in zip(groups, fused)]
+    found.sort(key=lambda one: one[0])
     count = len(weights)
-    confidence = np.array([weighted[group].mean() * min(len(group), count) / count for group in members])
-    order = np.argsort(-confidence, kind="stable")
-    groups = [np.asarray(members[i], np.int64) for i in order]
-    return fused[order], confidence[order], np.asarray(owner_class, np.int64)[order], groups
+    confidence = np.array([weighted[group].mean() * min(len(group), count) / count for *_, group in found])
+    ranked = [found[i] for i in np.argsort(-confidence, kind="stable")]
+    fused = np.array([box for _, _, box, _ in ranked]).reshape(-1, 4)
+    return fused, -np.sort(-confidence), np.array([c for _, c, _, _ in ranked], np.int64), [group for *_, group in ranked]
+
+
+def _join(boxes: np.ndarray, weights: np.ndarray, iou: float) -> tuple[np.ndarray, np.ndarray]:
+    """The fused box that each of (N, 4) boxes, in their order, joins: its number (N,), and the fused boxes (K, 4)."""
+    share = np.maximum(weights, 1e-12)
+    sums, totals = np.zeros((len(boxes), 4)), np.zeros(len(boxes))
+    fused, owner, count = np.zeros((len(boxes), 4)), np.zeros(len(boxes), np.int64), 0
+    sizes, own = np.zeros(len(boxes)), area(boxes)
+    for i, (x1, y1, x2, y2) in enumerate(boxes.tolist()):
+        place = count
+        if count:
+            known = fused[:count]
+            wide = np.minimum(known[:, 2], x2) - np.maximum(known[:, 0], x1)
+            tall = np.minimum(known[:, 3], y2) - np.maximum(known[:, 1], y1)
+            shared = np.maximum(wide, 0) * np.maximum(tall, 0)
+            union = sizes[:count] + own[i] - shared
+            overlap = shared / np.where(union > 0, union, 1)
+            best = int(overlap.argmax())
+            place = best if overlap[best] > iou else count
+        count += place == count
+        owner[i] = place
+        sums[place] += boxes[i] * share[i]
+        totals[place] += share[i]
+        fused[place] = sums[place] / totals[place]
+        sizes[place] = max(fused[place, 2] - fused[place, 0], 0) * max(fused[place, 3] - fused[place, 1], 0)
+    return owner, fused[:count]

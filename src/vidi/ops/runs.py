@@ -32,3 +32,42 @@ def counts_to_mask(counts: Sequence[int], size: tuple[int, int]) -> np.ndarray:
     if lengths.sum() != size[0] * size[1] or (lengths < 0).any():
         raise ValueError(f"run lengths: expected a sum of {size[0] * size[1]}, got {lengths.sum()}")
     return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(size, order="F")
+
+
+def pack_counts(counts: Sequence[int]) -> str:
+    """Run lengths as COCO's compressed string: differences to the run before the last, five bits a character, lowest first."""
+    characters: list[str] = []
+    for index, count in enumerate(counts):
+        rest = int(count) - (int(counts[index - 2]) if index > 2 else 0)
+        more = True
+        while more:
+            bits, rest = rest & 31, rest >> 5
+            more = rest != (-1 if bits & 16 else 0)
+            characters.append(chr(bits + 48 + (32 if more else 0)))
+    return "".join(characters)
+
+
+def unpack_counts(text: str) -> np.ndarray:
+    """The inverse of `pack_counts`: (R,) int64.
+
+    Raises:
+        ValueError: a character that does not belong there, a number of more than 35 bits, or an end within a number.
+    """
+    codes = np.frombuffer(text.encode("utf-8", errors="replace"), np.uint8).astype(np.int64) - 48
+    if len(codes) == 0:
+        return codes
+    if codes.min() < 0 or codes.max() > 63:
+        raise ValueError("compressed run lengths: a character that does not belong there")
+    ends = np.flatnonzero(codes < 32)
+    if len(ends) == 0 or ends[-1] != len(codes) - 1:
+        raise ValueError("compressed run lengths: the last number is not whole")
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lengths = ends - starts + 1
+    if lengths.max() > 7:
+        raise ValueError("compressed run lengths: a number of more than 35 bits")
+    place = np.arange(len(codes)) - np.repeat(starts, lengths)
+    values = np.add.reduceat((codes & 31) << (5 * place), starts)
+    values -= np.where(codes[ends] & 16, np.int64(1) << (5 * lengths), 0)
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values

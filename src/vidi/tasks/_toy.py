@@ -27,6 +27,14 @@ def disc(generator: np.random.Generator, radius: tuple[float, float] = (4, 7)) -
     return mask, float(mask.mean())
 
 
+def place(box: tuple[int, int, int, int], side: int) -> np.ndarray:
+    """A (side, side) mask that is True inside x1, y1, x2, y2."""
+    x1, y1, x2, y2 = box
+    mask = np.zeros((side, side), bool)
+    mask[y1:y2, x1:x2] = True
+    return mask
+
+
 def square(generator: np.random.Generator) -> np.ndarray:
     """A filled square as a (SIDE, SIDE) mask."""
     side = int(generator.integers(7, 12))

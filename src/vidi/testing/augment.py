@@ -13,6 +13,7 @@ from vidi.augmentations._pipeline import Pipeline, parse
 from vidi.core.augmentation import Augmentation
 from vidi.core.batch import Batch, Frame
 from vidi.core.seeds import Draw
+from vidi.errors import RecipeError
 from vidi.labels import Classification, Detections, Label
 from vidi.ops.warp import size_of, warp_points
 
@@ -50,8 +51,11 @@ def check_augment(name: str) -> None:
     _check_sizes(always, name)
     _check_frames(always, name)
     _check_boxes(always, name)
+    if found.families:
+        _check_families(always, name)
     if found.mixes:
         _check_mixing(always, name)
+        _check_mixed_boxes(always, name)
 
 
 def _expect(holds: bool, where: str, promise: str, got: Any = None) -> None:
@@ -67,7 +71,15 @@ def _batch(images: Tensor, labels: list[Label | None] | None = None) -> Batch:
 
 def _run(augmentation: Augmentation, images: Tensor, size: tuple[int, int], draw: Draw | None = None) -> Tensor:
     draw = Draw.samples(0, 1, np.arange(len(images))) if draw is None else draw
-    return Pipeline([augmentation], size)(_batch(images), draw).inputs["image"]
+    return Pipeline([augmentation], size)(_batch(images, _labels(augmentation, images)), draw).inputs["image"]
+
+
+def _labels(augmentation: Augmentation, images: Tensor) -> list[Label | None] | None:
+    """For augmentations that live by things: one in the middle of each picture."""
+    if "Detections" not in augmentation.families:
+        return None
+    h, w = size_of(images)
+    return [Detections([[w / 4, h / 4, w * 3 / 4, h * 3 / 4]]) for _ in images]  # type: ignore[arg-type]
 
 
 def _check_entry(augmentation: Augmentation, where: str) -> None:
@@ -132,7 +144,7 @@ def _check_frames(augmentation: Augmentation, where: str) -> None:
 
 
 def _check_boxes(augmentation: Augmentation, where: str) -> None:
-    """A bright square's pixels land where its moved box says."""
+    """A bright square's pixels land where its moved box says; its label bounds what is seen of it, unless that is a sliver."""
     kind = type(augmentation)
     outline = {"fill": "zeros"} if "fill" in {field.name for field in fields(augmentation)} else {}
     still = type(kind.__name__, (kind,), {"pixels": Augmentation.pixels, "mixes": False, "__module__": kind.__module__})
@@ -145,29 +157,95 @@ def _check_boxes(augmentation: Augmentation, where: str) -> None:
     bend = kind.displacement(mover, draw.child(f"{kind.__name__}.0"), size)
     margin = 1.0 + (0.0 if bend is None else float(bend.abs().max()))
     pipeline = Pipeline([mover], size)
-    moved = pipeline(_batch(images, [Detections(box[None]) for _ in range(16)]), draw)
-    _, matrices = pipeline.apply(images, draw)
+    labels: list[Label | None] = [Detections(box[None]) for _ in range(16)]
+    moved = pipeline(_batch(images, labels), draw)
+    _, matrices = pipeline.apply(images, draw, labels)
     corners = torch.tensor([[30, 20], [50, 20], [50, 40], [30, 40]], dtype=torch.float64)
     for index, (image, label) in enumerate(zip(moved.inputs["image"], moved.labels)):
         bright = (image[0] > 0.5).nonzero().flip(1).double() + 0.5
         places = corners if matrices is None else warp_points(corners, matrices[index])
         outside = ((bright < places.amin(0) - margin) | (bright > places.amax(0) + margin)).any(1).double().mean()
         _expect(not len(bright) or float(outside) < 0.02, where, "pixels land where the matrix says", f"sample {index}")
-        if not len(bright):
-            continue
+        full = torch.cat([places.amin(0), places.amax(0)])
+        seen = torch.cat([full[:2].clamp_min(0), torch.minimum(full[2:], torch.tensor([80.0, 60.0]))])
+        sides = (seen[2:] - seen[:2]).clamp_min(0)
+        share = float(sides.prod() / (full[2:] - full[:2]).prod().clamp_min(1e-9))
         boxes = label.boxes if isinstance(label, Detections) else np.zeros((0, 4))
-        _expect(len(boxes) == 1, where, "a box with visible pixels is kept", f"sample {index}")
-        low, high = places.amin(0).clamp_min(0), torch.minimum(places.amax(0), torch.tensor([80.0, 60.0]))
-        _expect(bool(np.allclose(boxes[0], torch.cat([low, high]).numpy(), atol=1e-2)), where, "boxes follow the matrix", boxes[0])
+        if share > 0.25 and float(sides.min()) > 2.5:
+            _expect(len(boxes) == 1, where, "a box of which enough is seen is kept", f"sample {index}")
+        if share < 0.15:
+            _expect(len(boxes) == 0, where, "a box of which only a sliver is seen is left out", f"sample {index}")
+        if len(boxes):
+            _expect(bool(np.allclose(boxes[0], seen.numpy(), atol=1e-2)), where, "boxes follow the matrix", boxes[0])
+            _expect(_bounded(bright, boxes, margin) > 0.98, where, "a box bounds the pixels of its thing", f"sample {index}")
+
+
+def _bounded(places: Tensor, boxes: np.ndarray, margin: float) -> float:
+    """The share of places (N, 2) that lie in some box."""
+    if not len(places):
+        return 1.0
+    table = torch.from_numpy(boxes).to(places.dtype)
+    inside = (places[:, None] > table[:, :2] - margin) & (places[:, None] < table[:, 2:] + margin)
+    return float(inside.all(2).any(1).double().mean())
+
+
+def _check_families(augmentation: Augmentation, where: str) -> None:
+    """Labels that cannot follow are refused, in one sentence."""
+    labels: list[Label | None] = [Classification.one_hot(index % 4, 4) for index in range(8)]
+    if "Classification" in augmentation.families:
+        return
+    try:
+        Pipeline([augmentation], SIZE)(_batch(augment_examples(), labels), Draw.samples(0, 0, np.arange(8)))
+    except RecipeError:
+        return
+    _expect(False, where, f"labels of families other than {', '.join(augmentation.families)} are refused")
+
+
+def _check_mixed_boxes(augmentation: Augmentation, where: str) -> None:
+    """Bright squares on black: what is bright afterwards lies in a box (but for slivers), and no box is dark.
+
+    An augmentation that hands the labels on as they are says that what it mixes in is no thing.
+    """
+    h, w, count = 96, 128, 12
+    images, labels = torch.zeros(count, 3, h, w), []
+    for index in range(count):
+        x, y, side = 8 + 7 * index, 8 + 4 * index, 24 + 2 * (index % 3)
+        images[index, :, y : y + side, x : x + side] = 1
+        labels.append(Detections([[x, y, min(x + side, w), min(y + side, h)]], None, [index % 3]))  # type: ignore[arg-type]
+    kind = type(augmentation)
+    outline: dict[str, Any] = {"fill": "zeros"} if "fill" in {field.name for field in fields(augmentation)} else {}
+    mixer = replace(augmentation, **outline)
+    before = images.clone()
+    for epoch in range(3):
+        batch = _batch(images, list(labels))
+        out = mixer.mix(batch, Draw.samples(1, epoch, np.arange(count)).child(kind.__name__))
+        if all(one is other for one, other in zip(out.labels, labels)):
+            continue
+        bright, dark = [], []
+        for image, label in zip(out.inputs["image"], out.labels):
+            boxes = label.boxes if isinstance(label, Detections) else np.zeros((0, 4), np.float32)
+            places = (image[0] > 0.5).nonzero().flip(1).double() + 0.5
+            bright.append(_bounded(places, boxes, 1.5))
+            _expect(bool((boxes >= 0).all() and (boxes[:, 2:] <= [w, h]).all()), where, "boxes stay on the picture", boxes)
+            for x0, y0, x1, y1 in boxes.round().astype(int):
+                dark.append(float(image[0, y0:y1, x0:x1].mean()) < 0.15)
+        _expect(float(np.mean(bright)) > 0.9, where, "things are marked", f"{np.mean(bright):.2f} of the bright pixels")
+        _expect(float(np.mean(dark)) < 0.1, where, "boxes hold things", f"{np.mean(dark):.2f} are dark")
+    _expect(torch.equal(images, before), where, "the pictures given must not be changed")
+    _expect(all(len(label) == 1 for label in labels), where, "the labels given must not be changed")
+    nothing = mixer.mix(_batch(images, [Detections.empty() for _ in range(count)]), Draw.samples(1, 0, np.arange(count)))
+    _expect(all(isinstance(label, Detections) and not len(label) for label in nothing.labels), where, "pictures without things survive")
 
 
 def _check_mixing(augmentation: Augmentation, where: str) -> None:
     images = augment_examples()
+    unknown = augmentation.mix(_batch(images), Draw.samples(0, 0, np.arange(8)))
+    _expect(unknown.labels == [None] * 8, where, "samples without labels survive")
+    if augmentation.families and "Classification" not in augmentation.families:
+        return
     labels = [Classification.one_hot(index % 4, 4) for index in range(8)]
     out = augmentation.mix(_batch(images, list(labels)), Draw.samples(0, 0, np.arange(8)))
     sums = np.array([label.probabilities.sum() for label in out.labels if isinstance(label, Classification)])
     _expect(len(sums) == 8 and bool(np.allclose(sums, 1, atol=1e-5)), where, "mixed labels keep their mass", sums)
     kept = np.stack([label.probabilities for label in labels])
     _expect(bool(np.array_equal(kept, np.eye(4, dtype=np.float32)[np.arange(8) % 4])), where, "the labels given must not be changed")
-    unknown = augmentation.mix(_batch(images), Draw.samples(0, 0, np.arange(8)))
-    _expect(unknown.labels == [None] * 8, where, "samples without labels survive")

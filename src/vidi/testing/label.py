@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vidi.labels import Classification, Detections, Embedding, Label, Regression, Segmentation, Text
+from vidi.labels import Classification, Detections, Embedding, Label, Outline, Polygons, Regression, Segmentation, Text
 
 SIZE = (12, 16)
 
@@ -18,6 +18,7 @@ def label_examples(family: type[Label]) -> list[Label]:
     nan, mask = np.nan, np.zeros((2, *SIZE), bool)
     mask[0, 2:6, 3:9] = mask[1, 7:11, 5:7] = True
     boxes, stripes = np.array([[3, 2, 9, 6], [5, 7, 7, 11]]), np.arange(12 * 16).reshape(SIZE) // 40
+    ring = np.array([[3, 2], [9, 3.5], [6.25, 6]])
     chances = np.stack([stripes == c for c in range(5)]) * 0.6 + 0.08
     examples: dict[str, list[Label]] = {
         "Classification": [Classification(np.array(values)) for values in ([], [0.1, 0.7, 0.2], [nan, 1, 0], [nan])],
@@ -28,6 +29,8 @@ def label_examples(family: type[Label]) -> list[Label]:
             Detections.empty(), Detections(np.zeros((0, 4)), masks=np.zeros((0, *SIZE), bool), texts=()), Detections(boxes),
             Detections(boxes, np.array([0.9, 0.25]), np.array([2, 0]), mask, np.array([7, 8]), ("é", ""),
                        np.array([False, True])),
+            Detections(np.zeros((0, 4)), outlines=()), Detections(boxes, outlines=(None, Outline.of(mask[1]))),
+            Detections(boxes, outlines=(Polygons((ring, ring[::-1] - 1)), Polygons(()))),
         ],
         "Segmentation": [
             Segmentation(np.zeros((0, 0))), Segmentation(np.full(SIZE, 255)), Segmentation(stripes),

@@ -17,14 +17,16 @@ from vidi.core.discovery import load, member
 from vidi.core.kinds import Kind, Numbers, Pixels, Tokens
 from vidi.core.net import RAW_KINDS, Net
 from vidi.core.space import Space
-from vidi.labels import FAMILIES, Classification, Label, Regression
+from vidi.labels import FAMILIES, Classification, Detections, Label, Regression
 
 # Head → the labels it is tried with.
 SPACES = {
     "softmax": Space("Classification", ("cat", "dog", "owl")),
     "sigmoid": Space("Classification", ("cat", "dog", "owl"), exclusive=False),
     "regression": Space("Regression", ("age", "weight")),
+    "boxes": Space("Detections", ("cat", "dog", "owl", "never there")),
 }
+POOLED = ("softmax", "sigmoid", "regression")
 TOLERANCE = 1e-5
 
 
@@ -51,9 +53,11 @@ def toy_inputs(kinds: Mapping[str, Kind], count: int, side: int = 32, seed: int 
     return made
 
 
-def toy_labels(space: Space, count: int, seed: int = 0) -> list[Label]:
-    """Random labels of a meaning, `count` samples (classification and regression)."""
+def toy_labels(space: Space, count: int, seed: int = 0, side: int = 32) -> list[Label]:
+    """Random labels of a meaning, `count` samples (classification, regression, and boxes on pictures of a side in pixels)."""
     random = np.random.default_rng(seed)
+    if space.family == "Detections":
+        return [_toy_boxes(random, i, len(space), side) for i in range(count)]
     if space.family == "Regression":
         return [Regression(row) for row in random.normal(40, 12, (count, len(space)))]
     if space.exclusive:
@@ -61,8 +65,22 @@ def toy_labels(space: Space, count: int, seed: int = 0) -> list[Label]:
     return [Classification(row) for row in random.integers(0, 2, (count, len(space))).astype(np.float32)]
 
 
+def _toy_boxes(random: np.random.Generator, i: int, classes: int, side: int) -> Detections:
+    """Up to six boxes; the first labels are none at all, one pixel, the full picture, a thing in a crowd. The last class never comes."""
+    special: tuple[list, ...] = ([], [[3, 5, 4, 6]], [[0, 0, side, side]], [[4, 4, 12, 12], [0, 0, side / 2, side / 2]])
+    if i < len(special):
+        boxes = np.array(special[i], np.float32).reshape(-1, 4)
+    else:
+        low = random.uniform(0, side - 8, (int(random.integers(1, 7)), 2))
+        boxes = np.concatenate([low, np.minimum(low + random.uniform(4, side / 2, low.shape), side)], 1).astype(np.float32)
+    crowd = np.array([False, True]) if i == len(special) - 1 else None
+    return Detections(boxes, classes=random.integers(max(1, classes - 1), size=len(boxes)), crowd=crowd)
+
+
 def unknown_labels(space: Space, count: int) -> list[Label]:
-    """Labels about which nothing is known."""
+    """Labels about which nothing is known; none for families that cannot say so."""
+    if space.family == "Detections":
+        return []
     family: Any = FAMILIES[space.family]
     return [family(np.full(len(space), np.nan, np.float32)) for _ in range(count)]
 
@@ -80,7 +98,7 @@ def _same(a: Mapping[str, Tensor], b: Mapping[str, Tensor], tolerance: float = 0
     if a.keys() != b.keys():
         return False
     for name in a:
-        x, y = a[name].double(), b[name].double()
+        x, y = a[name].detach().double(), b[name].detach().double()
         if x.shape != y.shape or not torch.allclose(x, y, rtol=tolerance, atol=tolerance * max(1.0, float(x.abs().max()))):
             return False
     return True
@@ -122,7 +140,7 @@ def check_eval_changes_nothing(net: Net, inputs: Mapping[str, Tensor], labels: S
 
 
 def check_loss(net: Net, inputs: Mapping[str, Tensor], labels: Sequence[Label]) -> None:
-    """Named parts (B,), finite, independent of the mode flag; unknown truth costs nothing."""
+    """Named parts (B,), finite, independent of the mode flag."""
     count = len(labels)
     raw = {key: value.detach() for key, value in _run(net, inputs).items()}
     parts = net.loss(raw, labels)
@@ -131,9 +149,15 @@ def check_loss(net: Net, inputs: Mapping[str, Tensor], labels: Sequence[Label]) 
     _must(len(parts) > 0, "the loss has at least one part")
     _must(all(part.shape == (count,) for part in parts.values()), "every loss part has shape (B,)")
     _must(all(bool(part.isfinite().all()) for part in parts.values()), "loss parts are finite")
+
+
+def check_unknown(net: Net, inputs: Mapping[str, Tensor], labels: Sequence[Label]) -> None:
+    """Unknown truth costs nothing and its gradients are finite."""
+    unknown = unknown_labels(net.space, len(labels))
+    if not unknown:
+        return
     net.zero_grad()
-    raw = _run(net, inputs)
-    parts = net.loss(raw, unknown_labels(net.space, count))
+    parts = net.loss(_run(net, inputs), unknown)
     total = torch.stack([part.sum() for part in parts.values()]).sum()
     _must(float(total.detach()) == 0.0, "unknown truth costs nothing")
     if total.requires_grad:
@@ -214,6 +238,7 @@ CHECKS: tuple[Callable[[Net, Mapping[str, Tensor], Sequence[Label]], None], ...]
     check_batches,
     check_eval_changes_nothing,
     check_loss,
+    check_unknown,
     check_decode,
     check_stages,
     check_state,
@@ -225,7 +250,7 @@ def check_net(
     name_or_path: str,
     /,
     *,
-    heads: Sequence[str] = tuple(SPACES),
+    heads: Sequence[str] = POOLED,
     side: int = 32,
     count: int = 8,
     export: bool = True,
@@ -251,7 +276,7 @@ def check_net(
         net = make(space, head, **options)
         _must(isinstance(net, Net), "`net` gives a vidi.core.net.Net")
         _must(net.space == space, "the net keeps the space it was given")
-        inputs, labels = toy_inputs(net.inputs, count, side), toy_labels(space, count)
+        inputs, labels = toy_inputs(net.inputs, count, side), toy_labels(space, count, side=side)
         for check in CHECKS + ((check_export,) if export and i == 0 else ()):
             try:
                 check(net, inputs, labels)

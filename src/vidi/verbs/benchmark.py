@@ -15,6 +15,7 @@ def benchmark(
     batch: int = 1,
     runs: int = 50,
     device: str = "auto",
+    code: list[str] | None = None,
     threads: int | None = None,
     precision: str = "fp32",
     out: str | None = None,
@@ -26,6 +27,7 @@ def benchmark(
         batch: pictures per call for the latency; throughput is measured at 1, 8 and 32 as well.
         runs: timed calls, after warming up.
         device: auto, cpu, cuda, cuda:N or mps.
+        code: Python files of the model's own net, head, backbone or neck, which may be run.
         threads: CPU threads; left out: torch's choice.
         precision: fp32 or bf16.
         out: folder for report.json and report.html.
@@ -40,7 +42,7 @@ def benchmark(
     from vidi.model import load
 
     where = devices.choose(device)
-    loaded = load(model, device=str(where))
+    loaded = load(model, device=str(where), code=code or [])
     path = Path(model) if isinstance(model, (str, Path)) else None
     report = speed.measure(loaded, path, where, batch=batch, runs=runs, threads=threads, precision=precision)
     if out:

@@ -17,6 +17,7 @@ def doctor(
     *,
     task: str | None = None,
     fix: str | None = None,
+    boxes: str = "clip",
     out: str | None = None,
     near: bool = True,
     limit: int | None = None,
@@ -29,7 +30,9 @@ def doctor(
     Args:
         data: a folder, table, listing or data.yaml.
         task: what the data is for, where its labels can be read in several ways.
-        fix: write a listing of what is left when all bad samples are left out to this .csv file, outside of the data.
+        fix: write a listing of what is left when all bad samples are left out and all bad boxes are put right, outside of the data:
+            a .csv file, a .json file (as COCO has it) for boxes; or just `clip` or `drop`, for a file of the data's name in `out`.
+        boxes: what `fix` does with a box that leaves its picture: clip it to the picture, or drop it.
         out: folder for report.json and report.html.
         near: also search for re-encoded, resized and flipped copies.
         limit: look at so many pictures at most, evenly spread.
@@ -44,24 +47,32 @@ def doctor(
     from vidi.core.console import say
     from vidi.data import read
     from vidi.data._pages import numbers, sections
+    from vidi.data._repair import MODES, listing_suffix
     from vidi.data.doctor import examine
+    from vidi.errors import ChoiceError
     from vidi.report import Report
 
     faults: list = []
     dataset = read(data, task=task, faults=faults)
+    if fix in MODES:
+        fix, boxes = str(Path(out or ".") / f"{dataset.name}-{fix}{listing_suffix(dataset)}"), fix
+    if boxes not in MODES:
+        raise ChoiceError("one of clip, drop", at="boxes", value=boxes)
     target = _outside(Path(fix), dataset) if fix else None
     found = examine(dataset, near_duplicates=near, sample_limit=limit, faults=faults)
     for line in found.lines(show):
         say(line)
+    key = ("samples", "boxes", "errors", "warnings", "faulty_boxes", "unreadable", "duplicates", "near_duplicates", "leaks", "conflicts")
+    values = numbers(found)
     about = {
         "title": f"Data: {dataset.name}", "data": str(dataset.root or dataset.name), "format": dataset.format, "task": task,
         "fingerprint": dataset.fingerprint(), "refused": bool(found.errors), "facts": found.facts,
         "findings": [finding.to_dict() for finding in found.findings],
-        "key_numbers": ["samples", "errors", "warnings", "unreadable", "duplicates", "near_duplicates", "leaks", "conflicts"],
+        "key_numbers": [name for name in key if name in values],
     }  # fmt: skip
-    report = Report("doctor", numbers(found), about, sections=sections(found))
+    report = Report("doctor", values, about, sections=sections(found))
     if target is not None:
-        _fix(report, found, target)
+        _fix(report, found, target, boxes)
     if out:
         report.save(Path(out) / "report.json")
         short = {key: value for key, value in report.about.items() if key not in ("findings", "facts")}
@@ -74,11 +85,13 @@ def _outside(target: Path, dataset: Dataset) -> Path:
     import os
     from pathlib import Path
 
+    from vidi.data._repair import listing_suffix
     from vidi.errors import InputError
 
+    suffix = listing_suffix(dataset)
     full = Path(os.path.realpath(target))
-    if full.suffix.lower() != ".csv":
-        raise InputError("the cleaned listing is a .csv file", file=target, fix=f"fix={target.with_suffix('.csv')}")
+    if full.suffix.lower() != suffix:
+        raise InputError(f"the cleaned listing is a {suffix} file", file=target, fix=f"fix={target.with_suffix(suffix)}")
     if dataset.root is not None:
         root = Path(os.path.realpath(dataset.root))
         if full == root or (root.is_dir() and full.is_relative_to(root)):
@@ -88,18 +101,22 @@ def _outside(target: Path, dataset: Dataset) -> Path:
     return target
 
 
-def _fix(report: Report, found: Examination, target: Path) -> None:
-    """Write the listing of what is left, and say in the report what was left out."""
+def _fix(report: Report, found: Examination, target: Path, boxes: str) -> None:
+    """Write the listing of what is left, and say in the report what was done."""
     from vidi.core.console import say
-    from vidi.data.doctor import repair
+    from vidi.data._repair import mend
     from vidi.data.write import write
 
     dataset = found.looks.dataset
-    rest, dropped = repair(dataset, found.findings)
-    path = write(rest, target)
-    remain = [finding for finding in found.errors if finding.action != "drop" and finding.rule != "unusable_rows"]
-    report.numbers |= {"kept": len(rest), "dropped": len(dataset) - len(rest)}
-    report.about |= {"fixed": str(path), "dropped": dropped, "refused": bool(remain)}
-    left = ", ".join(f"{rule} {count}" for rule, count in dropped.items()) or "nothing"
-    report.sections.insert(1, {"kind": "text", "title": "Cleaned listing", "text": f"{path}: {len(rest)} samples kept; left out: {left}."})
-    say(f"wrote {path}: {len(rest)} samples kept; left out: {left}")
+    done = mend(dataset, found.findings, boxes)
+    path = write(done.dataset, target)
+    remain = [finding for finding in found.errors if finding.action is None and finding.rule != "unusable_rows"]
+    report.numbers |= {"kept": len(done.dataset), "dropped": len(dataset) - len(done.dataset)}
+    report.about |= {"fixed": str(path), "dropped": dict(done.samples), "refused": bool(remain)}
+    if "boxes" in found.facts:
+        report.numbers |= {"boxes_clipped": done.clipped.total(), "boxes_dropped": done.dropped.total(), "emptied": len(done.emptied)}
+        report.about |= {"boxes_clipped": dict(done.clipped), "boxes_dropped": dict(done.dropped), "emptied": done.emptied}
+    words = f"{path}: {len(done.dataset)} samples kept; {done.words()}"
+    columns = ["rule", "samples left out", "boxes clipped", "boxes left out"]
+    report.sections.insert(1, {"kind": "table", "title": "Cleaned listing", "columns": columns, "rows": done.table(), "note": f"{words}."})
+    say(f"wrote {words}")

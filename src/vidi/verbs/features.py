@@ -17,6 +17,7 @@ def features(
     out: str = "features",
     batch: int = 32,
     device: str = "auto",
+    code: list[str] | None = None,
     pictures: int = 4,
 ) -> Report:
     """Extract features of pictures from any layer of a model, as arrays (features.npz) and as pictures.
@@ -28,6 +29,7 @@ def features(
         out: folder for features.npz, pictures of feature maps and of the first layer's filters.
         batch: pictures per step.
         device: auto, cpu, cuda, cuda:N or mps.
+        code: Python files of the model's own net, head, backbone or neck, which may be run.
         pictures: how many pictures' feature maps are drawn.
 
     Returns:
@@ -40,7 +42,7 @@ def features(
     from vidi.engine import maps
     from vidi.model import load
 
-    loaded = load(model, device=str(devices.choose(device)))
+    loaded = load(model, device=str(devices.choose(device)), code=code or [])
     dataset = sources(source)
     layers = layer or ["features"]
     arrays = loaded.features([sample.inputs["image"] for sample in dataset.samples], layers=layers, batch=batch)

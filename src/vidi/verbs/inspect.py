@@ -8,11 +8,12 @@ if TYPE_CHECKING:
     from vidi.report import Report
 
 
-def inspect(model: str) -> Report:
+def inspect(model: str, *, code: list[str] | None = None) -> Report:
     """Show what is inside a model file: task, net, labels, numbers, recipe, lineage. The file is checked on the way.
 
     Args:
         model: a .vidi file or a run folder.
+        code: Python files of the model's own net, head, backbone or neck, which may be run.
 
     Returns:
         A report.
@@ -20,7 +21,7 @@ def inspect(model: str) -> Report:
     from vidi.model import load
     from vidi.report import Report
 
-    loaded = load(model)
+    loaded = load(model, code=code or [])
     card, facts = loaded.card, loaded.describe()
     numbers: dict[str, float | None] = {"parameters": facts["parameters"]}
     numbers |= {f"{split}.{key}": value for split, row in card.numbers.items() for key, value in row.items() if isinstance(value, (int, float))}

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from vidi.report import Report
 
 ROOMS = {
-    "tasks": "tasks", "nets": "nets", "heads": "nets/heads", "augmentations": "augmentations", "metrics": "metrics", "formats": "data/readers",
+    "tasks": "tasks", "nets": "nets", "heads": "nets/heads", "necks": "nets/necks", "dense": "nets/dense", "augmentations": "augmentations", "metrics": "metrics", "formats": "data/readers", "writers": "data/writers",
     "samples": "data/sets", "rules": "data/rules", "loggers": "engine/loggers",
 }  # fmt: skip
 
@@ -17,7 +17,7 @@ def list(what: str | None = None) -> Report:
     """List what there is to choose from: names, and what each is in one line.
 
     Args:
-        what: tasks, nets, heads, augmentations, metrics, formats, samples, rules, loggers, recipes or recipe; left out: all names.
+        what: tasks, nets, heads, necks, dense, augmentations, metrics, formats, writers, samples, rules, loggers, recipes or recipe; left out: all names.
 
     Returns:
         A report with one table.

@@ -16,8 +16,12 @@ def val(
     *,
     split: str | None = None,
     thresholds: str | None = None,
+    tta: str | None = None,
+    tile: str | int | None = None,
+    overlap: float | None = None,
     batch: int = 64,
     device: str = "auto",
+    code: list[str] | None = None,
     intervals: int = 200,
     gate: list[str] | None = None,
     out: str | None = None,
@@ -29,8 +33,13 @@ def val(
         data: labeled data in any format that training reads.
         split: train, val or test; left out: test if there is one, else val, else everything.
         thresholds: choose decision thresholds on this data first: f1, cost, recall=0.9 or precision=0.9; else the model's own are used.
+        tta: further views whose labels are merged with the plain one's, such as flip,scale(0.8); see `vidi predict --help`.
+        tile: look at large pictures in tiles of this many pixels (HEIGHT,WIDTH or one side; auto: the net's input size; none),
+            and at the whole; left out: as the model was trained.
+        overlap: share of a tile that its neighbor shows as well; left out: as in training, or 0.2.
         batch: pictures per step.
         device: auto, cpu, cuda, cuda:N or mps.
+        code: Python files of the model's own net, head, backbone or neck, which may be run.
         intervals: bootstrap resamples; 0 for none.
         gate: rules such as `accuracy>=0.94` or `accuracy.low>=0.9`; a broken one makes the exit code 2.
         out: folder for report.json and report.html.
@@ -44,11 +53,13 @@ def val(
     from vidi.data import read
     from vidi.engine import device as devices
     from vidi.engine import evaluate
+    from vidi.engine.tiles import parse_tiling
+    from vidi.engine.views import parse_views
     from vidi.model import load
     from vidi.report.gate import gate as check
 
     where = devices.choose(device)
-    loaded = load(model, device=str(where))
+    loaded = load(model, device=str(where), code=code or [])
     task = discovery.load("tasks", loaded.card.task).task
     dataset = evaluate.align(read(data, task=task), loaded.net)
     evaluate.check_space(loaded.net, dataset)
@@ -57,14 +68,18 @@ def val(
     evaluate.check_space(loaded.net, dataset)
     loader = evaluate.make_loader(dataset, loaded.preprocess, batch)
     settings = evaluate.settings_of(loaded.card)
-    scored = evaluate.score(loaded.net, dataset, loader, task, device=where, settings=settings, intervals=intervals, figures=True, title="scoring")
+    tiling = parse_tiling(tile, overlap, True, loaded.preprocess.size, loaded.card.recipe)
+    scored = evaluate.score(
+        loaded.net, dataset, loader, task, device=where, settings=settings, intervals=intervals, figures=True, title="scoring",
+        views=parse_views(tta), tiling=tiling,
+    )  # fmt: skip
     if thresholds:
         settings = evaluate.tuned(scored, thresholds)
         scored = evaluate.rescore(scored, task, settings, intervals)
     about = {
         "model": str(model) if isinstance(model, (str, Path)) else "model", "task": loaded.card.task, "data": dataset.name, "split": chosen or "all",
         "samples": len(dataset), "fingerprint": dataset.fingerprint(), "weights": loaded.card.weights_sha256[:16],
-        "higher_is_better": {task.primary: task.higher_is_better},
+        "higher_is_better": {task.primary: task.higher_is_better}, **({"tta": tta} if tta else {}), **({"tile": list(tiling.size), "overlap": tiling.overlap} if tiling else {}),
         **({"thresholds": [round(float(value), 6) for value in settings["thresholds"]]} if settings else {}),
     }  # fmt: skip
     report = evaluate.report_of("val", scored, about)

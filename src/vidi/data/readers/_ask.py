@@ -62,6 +62,7 @@ class Ask:
         want: the task the data is for; None: told by the data.
         faults: where faults are left.
         names: class names by index, where a ``data.yaml`` gives them.
+        ids: the number each class has elsewhere (`Space.ids`), where a ``data.yaml`` gives them.
         image_column, label_columns, group_column, separator: how to read tables, where a ``data.yaml`` says so.
         labels: ``class``, ``classes`` or ``numbers``, where a ``data.yaml`` says so and no task is wanted.
         root: the folder that pictures must lie in; None: the folder of the table or listing.
@@ -70,6 +71,7 @@ class Ask:
     want: Task | None = None
     faults: Faults = field(default_factory=Faults)
     names: tuple[str, ...] | None = None
+    ids: tuple[int, ...] | None = None
     image_column: str | None = None
     label_columns: tuple[str, ...] | None = None
     group_column: str | None = None

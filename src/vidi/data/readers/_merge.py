@@ -13,7 +13,7 @@ from vidi.core.space import Space
 from vidi.data.readers._ask import Ask
 from vidi.data.readers._scan import natural
 from vidi.errors import DataError
-from vidi.labels import Classification, Label
+from vidi.labels import Classification, Detections, Label
 
 
 def merge(parts: list[tuple[str | None, Path, Dataset]], ask: Ask, file: Path) -> Dataset:
@@ -38,7 +38,7 @@ def merge(parts: list[tuple[str | None, Path, Dataset]], ask: Ask, file: Path) -
             seen.add(id)
             samples.append(replace(sample, id=id, split=split or sample.split, label=move(sample.label) if sample.label is not None else None))
         notes += [f"{path.name}: {note}" for note in data.notes]
-    return Dataset(samples, space, notes=notes)
+    return Dataset(samples, space, notes=notes, extra=next((data.extra for _, _, data in parts if data.extra), {}))
 
 
 def _prefix(path: Path, root: str) -> str:
@@ -54,11 +54,14 @@ def _common(spaces: list[Space], ask: Ask, file: Path) -> Space:
     for space in spaces[1:]:
         if (space.family, space.exclusive) != (first.family, first.exclusive):
             raise DataError("the splits have labels of different kinds", file=file, value=f"{first.family}, {space.family}")
-        if first.family != "Classification" and space.names != first.names:
+        if first.family not in ("Classification", "Detections") and space.names != first.names:
             raise DataError("the splits have different values", file=file, value=f"{', '.join(first.names)}; {', '.join(space.names)}")
     if all(space.names == first.names for space in spaces):
         return first
-    return replace(first, names=ask.names or tuple(sorted({name for space in spaces for name in space.names}, key=natural)))
+    names = ask.names or tuple(sorted({name for space in spaces for name in space.names}, key=natural))
+    numbers = {name: number for space in reversed(spaces) for name, number in zip(space.names, space.ids)}
+    ids = tuple(numbers[name] for name in names if name in numbers)
+    return replace(first, names=names, ids=ask.ids or (ids if len(set(ids)) == len(names) else ()))
 
 
 def _mover(old: Space | None, new: Space | None):
@@ -68,7 +71,9 @@ def _mover(old: Space | None, new: Space | None):
     columns = [new.names.index(name) for name in old.names]
     done: dict[int, Label] = {}
 
-    def move(label: Classification) -> Label:
+    def move(label: Classification | Detections) -> Label:
+        if isinstance(label, Detections):
+            return label.reindexed(np.asarray(columns, np.int64), len(new.names))
         moved = done.get(id(label))
         if moved is None:
             values = np.zeros(len(new.names), np.float32)

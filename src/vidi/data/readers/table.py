@@ -23,10 +23,10 @@ PRIORITY = 70
 def matches(path: Path) -> bool:
     if path.is_file():
         return path.suffix.lower() in _cells.SUFFIXES_READ
-    return path.is_dir() and bool(_tables(path))
+    return path.is_dir() and bool(find_tables(path))
 
 
-def _tables(folder: Path) -> dict[str | None, Path]:
+def find_tables(folder: Path) -> dict[str | None, Path]:
     """The tables a folder's pictures are listed in, by split; one table of everything has the split None.
 
     Raises:
@@ -69,7 +69,7 @@ def _names_pictures(path: Path) -> bool:
 
 def read(path: Path, ask: Ask) -> Dataset:
     """Samples in the order of the rows; ids are the pictures' paths, and a picture's second row adds ``#line``."""
-    tables = _tables(path) if path.is_dir() else {None: path}
+    tables = find_tables(path) if path.is_dir() else {None: path}
     if None in tables:
         return assemble(_cells.load(tables[None], ask), ask)
     if ask.root is None:
@@ -88,7 +88,7 @@ def assemble(table: Table, ask: Ask) -> Dataset:
     choice = _columns.choose_labels(table, roles, ask)
     space, labels, bad = _encode.encode(table, choice, ask)
     notes = [*table.notes, *_notes(table, roles, choice, space, labels, ask)]
-    splits = _splits(table, roles, ask.faults, bad)
+    splits = row_splits(table, roles, ask.faults, bad)
     groups = [cell.strip() or None for cell in map(str, table.columns[roles.group])] if roles.group else None
     samples = _samples(table, roles, labels, splits, groups, bad, ask.faults, notes)
     return Dataset(samples, space, notes=notes)
@@ -110,9 +110,9 @@ def _samples(
     for i, cell in enumerate(cells):
         picture: Path | bytes | None
         if roles.embedded:
-            name, picture = _embedded(cell, table, i, faults)
+            name, picture = embedded_picture(cell, table, i, faults)
         else:
-            name, picture = _named(cell, roles, look)
+            name, picture = named_picture(cell, roles, look)
             if picture is None:
                 faults.add_error(roles.files.why_not(name, table.file(i), table.at(i)))
         if picture is None or i in bad:
@@ -134,7 +134,7 @@ def _samples(
     return samples
 
 
-def _named(cell: Any, roles: _columns.Roles, look) -> tuple[str, Path | None]:
+def named_picture(cell: Any, roles: _columns.Roles, look) -> tuple[str, Path | None]:
     """The picture's name and file: the cell as it stands, without blanks around it, or without a spreadsheet's guard."""
     text = str(cell)
     name = roles.path(text)
@@ -146,7 +146,7 @@ def _named(cell: Any, roles: _columns.Roles, look) -> tuple[str, Path | None]:
     return name, picture
 
 
-def _embedded(cell: Any, table: Table, row: int, faults: Faults) -> tuple[str, bytes | None]:
+def embedded_picture(cell: Any, table: Table, row: int, faults: Faults) -> tuple[str, bytes | None]:
     """The encoded picture in a Parquet cell: bytes, or a struct of bytes and path."""
     data, path = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (cell, None)
     if not isinstance(data, bytes):
@@ -155,7 +155,7 @@ def _embedded(cell: Any, table: Table, row: int, faults: Faults) -> tuple[str, b
     return str(path or f"row {table.lines[row]}"), data
 
 
-def _splits(table: Table, roles: _columns.Roles, faults: Faults, bad: set[int]) -> list[str | None] | None:
+def row_splits(table: Table, roles: _columns.Roles, faults: Faults, bad: set[int]) -> list[str | None] | None:
     if roles.split is None:
         return table.splits
     names = {cell: SPLITS.get(cell.strip().casefold()) for cell in set(table.columns[roles.split])}

@@ -10,7 +10,7 @@ from typing import Any
 
 from vidi.core.dataset import Dataset
 from vidi.core.files import parse_yaml, read_text
-from vidi.data.readers import _cells, table
+from vidi.data.readers import _cells, boxes
 from vidi.data.readers._ask import Ask
 from vidi.data.readers._choose import choose, missing_path
 from vidi.data.readers._merge import merge
@@ -27,6 +27,7 @@ KEYS = {
     "table": "a table or listing of everything, with a split column or without",
     "names": "class names by index: a list, or a table of index: name",
     "nc": "number of classes, checked against names",
+    "ids": "the number each class has elsewhere, such as COCO's category id: a list of whole numbers in the order of names",
     "task": "the task the data is for",
     "labels": "how label columns are read: class, classes or numbers",
     "image_column": "the table column that names the picture",
@@ -38,6 +39,7 @@ KEYS = {
     "source": "not read",
     "description": "not read",
     "download": "not read, and never run",
+    "roboflow": "not read",
 }
 _NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 
@@ -133,6 +135,7 @@ def _settled(ask: Ask, values: dict[str, Any], spelled: dict[str, Any], root: Pa
         ask,
         want=want,
         names=names,
+        ids=_class_ids(values, names, file),
         image_column=_text(values, "image_column", file),
         label_columns=tuple(columns) or None,
         group_column=_text(values, "group_column", file),
@@ -178,9 +181,26 @@ def _class_names(spelled: dict[str, Any], file: Path) -> tuple[str, ...] | None:
     return tuple(names)
 
 
+def _class_ids(values: dict[str, Any], names: tuple[str, ...] | None, file: Path) -> tuple[int, ...] | None:
+    ids = values.get("ids")
+    if ids is None:
+        return None
+    if not isinstance(ids, list) or not all(isinstance(number, int) and not isinstance(number, bool) for number in ids):
+        raise DataError("ids must be a list of whole numbers", file=file, at="ids", value=ids)
+    if names is None or len(ids) != len(names) or len(set(ids)) < len(ids):
+        raise DataError("ids must be as many as names, each once", file=file, at="ids", value=f"{len(ids)} ids, {len(names or ())} names")
+    return tuple(ids)
+
+
 def _existing(item: str, root: Path, file: Path, at: str) -> Path:
-    """A split's folder or file: inside the data's folder, or beside the data.yaml."""
+    """A split's folder or file: inside the data's folder, or beside the data.yaml.
+
+    Roboflow's exports name ``../train/images`` what lies in ``train/images``.
+    """
     base = root if root.is_dir() else root.parent
+    inner = item.removeprefix("../")
+    if inner != item and not (base / item).exists() and (base / inner).exists():
+        item = inner
     for folder in (base, file.parent):
         path = folder / item
         if path.exists():
@@ -196,7 +216,7 @@ def _parts(parts: list[tuple[str | None, Path]], ask: Ask, file: Path) -> Datase
     """The parts as one data set; tables are joined before their columns are looked at."""
     if all(path.is_file() and path.suffix.lower() in _cells.SUFFIXES_READ for _, path in parts):
         loaded = [(split, _cells.load(path, ask)) for split, path in parts]
-        return table.assemble(_cells.join(loaded) if len(loaded) > 1 or loaded[0][0] else loaded[0][1], ask)
+        return boxes.assemble(_cells.join(loaded) if len(loaded) > 1 or loaded[0][0] else loaded[0][1], ask)
     read_parts: list[tuple[str | None, Path, Dataset]] = []
     for split, path in parts:
         name, reader = choose(path, without=("yaml",))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vidi.core.dataset import Dataset
+from vidi.data._boxes import place_of
 from vidi.data._look import Looks
 from vidi.errors import DataError
 from vidi.labels import Classification, Detections, Regression
@@ -32,8 +33,11 @@ class Finding:
         line: the line of the listing that named the sample.
         at: where else: a class, a field, a split.
         value: what was found.
-        action: ``drop``: `repair` leaves the sample out.
+        action: ``drop``: `repair` leaves the sample out. ``clip``: it puts `instead` in the place of the box, or leaves the box out,
+            as it is told to. ``drop_box``: it leaves the box out.
         related: ids of other samples concerned, at most `SHOWN`.
+        box: the place in the sample's label of the box concerned.
+        instead: x1, y1, x2, y2 of the box cut to the picture.
     """
 
     message: str
@@ -48,6 +52,8 @@ class Finding:
     value: str | float | None = None
     action: str | None = None
     related: tuple[str, ...] = ()
+    box: int | None = None
+    instead: tuple[float, float, float, float] | None = None
 
     def error(self) -> DataError:
         """The same as an error, which prints as one line."""
@@ -57,7 +63,13 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        return values | {"related": list(self.related)}
+        return values | {"related": list(self.related), "instead": None if self.instead is None else list(self.instead)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Finding:
+        """The exact inverse of `to_dict`."""
+        instead = values["instead"]
+        return cls(**(values | {"related": tuple(values["related"]), "instead": None if instead is None else tuple(instead)}))
 
 
 def about_sample(
@@ -90,10 +102,42 @@ def about_sample(
     )  # fmt: skip
 
 
-def about_all(dataset: Dataset, message: str, *, value: Any = None, at: str | None = None, related: Iterable[int] = (), severity: str = "") -> Finding:
+def about_box(looks: Looks, index: int, message: str, *, value: Any = None, action: str | None = None, related: Iterable[int] = ()) -> Finding:
+    """A finding about one box, given by its place in `Looks.boxes`; its numbers are the value unless another is given."""
+    boxes, dataset = looks.boxes, looks.dataset
+    row, place = int(boxes.row[index]), int(boxes.place[index])
+    sample = dataset[row]
+    file = sample.extra.get("file") or sample.file or dataset.root
+    return Finding(
+        message, sample=sample.id, index=row, file=None if file is None else str(file), at=place_of(sample, place),
+        value=spelled(boxes.box[index]) if value is None else _plain(value), action=action, related=tuple(dataset[other].id for other in related),
+        box=place, instead=boxes.clipped(index) if action == "clip" else None,
+    )  # fmt: skip
+
+
+def spelled(box: np.ndarray) -> str:
+    """A box in figures."""
+    return " ".join(f"{value:.6g}" for value in box.tolist())
+
+
+def class_name(dataset: Dataset, index: int) -> str:
+    """The name of a class, or its number where it has none."""
+    names = dataset.space.names if dataset.space is not None else ()
+    return names[index] if 0 <= index < len(names) else str(index)
+
+
+def unit(dataset: Dataset, count: int = 2) -> str:
+    """What is counted by class, in the singular for 1."""
+    boxes = dataset.space is not None and dataset.space.family == "Detections"
+    return ("box" if count == 1 else "boxes") if boxes else ("sample" if count == 1 else "samples")
+
+
+def about_all(
+    dataset: Dataset, message: str, *, value: Any = None, at: str | None = None, related: Iterable[int] = (), severity: str = "", fix: str = ""
+) -> Finding:
     """A finding about the data set as a whole."""
     names = tuple(dataset[row].id for row in list(related)[:SHOWN])
-    return Finding(message, severity=severity, file=str(dataset.root) if dataset.root else None, at=at, value=_plain(value), related=names)
+    return Finding(message, severity=severity, fix=fix, file=str(dataset.root) if dataset.root else None, at=at, value=_plain(value), related=names)
 
 
 def _plain(value: Any) -> str | float | None:

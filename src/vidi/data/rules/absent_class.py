@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from vidi.data.rules._base import about_all, class_table
+from vidi.data.rules._base import about_all, class_table, unit
 
 SEVERITY = "warning"
-MEANING = "A class is declared but has no sample, or none in one of the splits: it cannot be learned, or not be checked."
+MEANING = "A class is declared but has no sample (or box), or none in one of the splits: it cannot be learned, or not be checked."
 FIX = "Add pictures of the class, correct its name, or split the data anew."
 
 
@@ -18,7 +18,7 @@ def check(dataset, looks):
     names = [split for split in ("train", "val", "test") if (splits == split).any()]
     for index, name in enumerate(dataset.space.names):
         if not there[:, index].any():
-            yield about_all(dataset, f"class {name} has no sample", at=f"class {name}", value=0)
+            yield about_all(dataset, f"class {name} has no {unit(dataset, 1)}", at=f"class {name}", value=0)
             continue
         lacking = [split for split in names if not there[splits == split, index].any()]
         if lacking:

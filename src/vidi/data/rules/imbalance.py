@@ -1,9 +1,9 @@
 """Classes of very unequal size."""
 
-from vidi.data.rules._base import about_all, class_counts
+from vidi.data.rules._base import about_all, class_counts, unit
 
 SEVERITY = "warning"
-MEANING = "The largest class has more than 10 times as many samples as the smallest, so accuracy says little."
+MEANING = "The largest class has more than 10 times as many samples (or boxes) as the smallest, so accuracy says little."
 FIX = "Judge by macro F1 or per-class recall, and try balance=sqrt or balance=equal."
 LIMIT = 10
 
@@ -21,5 +21,6 @@ def check(dataset, looks):
         counts, names = class_counts(dataset), dataset.space.names
         least = min((count, index) for index, count in enumerate(counts.tolist()) if count > 0)[1]
         most = int(counts.argmax())
-        message = f"class {names[most]} has {counts[most]} samples, class {names[least]} has {counts[least]}"
-        yield about_all(dataset, message, value=round(found, 1))
+        message = f"class {names[most]} has {counts[most]} {unit(dataset)}, class {names[least]} has {counts[least]}"
+        fix = "Judge by the numbers of each class, and try repeating pictures of rare classes or pasting rare things into others."
+        yield about_all(dataset, message, value=round(found, 1), fix=fix if unit(dataset) == "boxes" else "")

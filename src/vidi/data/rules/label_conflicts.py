@@ -1,10 +1,12 @@
 """The same picture with different labels."""
 
 from vidi.data.rules._base import about_sample
+from vidi.data.rules.box_disagreement import plain
 
 SEVERITY = "warning"
 MEANING = "Pictures with the very same pixels bear different labels, and nobody can say which is right; a cleaned listing has neither."
 FIX = "Look at the picture, keep the right label and remove the other copies."
+SAME = 0.9
 
 
 def describe(dataset, row):
@@ -17,12 +19,16 @@ def describe(dataset, row):
         return "+".join(name for name, p in zip(names, label.probabilities) if p >= 0.5) or "no class"
     if label.family == "Regression":
         return " ".join(f"{value:g}" for value in label.values)
-    return label.family
+    return label.words(names) if label.family == "Detections" else label.family
 
 
 def disagree(dataset, rows):
-    """Whether the labels of samples (those that have one) differ."""
-    return len({repr(dataset[row].label.to_dict()) for row in rows if dataset[row].label is not None}) > 1
+    """Whether the labels of samples (those that have one) differ; boxes, whether their number does or they agree by less than `SAME`."""
+    labels = [dataset[row].label for row in rows if dataset[row].label is not None]
+    if labels and all(label.family == "Detections" for label in labels):
+        first = plain(labels[0])
+        return any(len(label) != len(labels[0]) or first.agreement(plain(label)) < SAME for label in labels[1:])
+    return len({repr(label.to_dict()) for label in labels}) > 1
 
 
 def check(dataset, looks):

@@ -17,16 +17,22 @@ SIZE = 1797
 SHA256 = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
 
 
-def get(folder: Path) -> None:
-    """Write ``<digit>/<number>.png``."""
-    from PIL import Image
+def load() -> tuple[np.ndarray, np.ndarray]:
+    """The digits (1797, 8, 8) and their classes (1797,), uint8, checked by hash."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
     levels = np.asarray(data.images).astype(np.uint8)
     classes = np.asarray(data.target).astype(np.uint8)
     check(hashlib.sha256(levels.tobytes() + classes.tobytes()).hexdigest(), SHA256, "scikit-learn's digits")
-    pixels = np.rint(levels.astype(np.float32) * (255 / 16)).astype(np.uint8)
+    return np.rint(levels.astype(np.float32) * (255 / 16)).astype(np.uint8), classes
+
+
+def get(folder: Path) -> None:
+    """Write ``<digit>/<number>.png``."""
+    from PIL import Image
+
+    pixels, classes = load()
     for digit in range(10):
         (folder / str(digit)).mkdir()
     for i, (picture, digit) in enumerate(zip(pixels, classes)):

@@ -1,0 +1,144 @@
+"""From pictures to predicted labels by all the settings of prediction: views, tiles, limits, chosen classes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vidi.core.console import progress, quiet
+from vidi.core.dataset import Dataset, Sample
+from vidi.data import video
+from vidi.engine.decoding import decoding
+from vidi.engine.evaluate import make_loader
+from vidi.engine.infer import infer
+from vidi.engine.tiles import infer_tiles, parse_tiling
+from vidi.engine.views import parse_views
+from vidi.errors import InputError, nearest
+from vidi.labels import FAMILIES, Label
+from vidi.model import Model
+
+
+class Predictor:
+    """A model with settings of prediction; checks them before any picture is looked at.
+
+    Args:
+        model: on its device.
+        batch: pictures (or tiles) per step.
+        conf, iou, max_det, nms: see `vidi.engine.decoding`. Without `conf`, things under their class's threshold in the model's card are
+            left out.
+        tile, overlap, whole: see `vidi.engine.tiles.parse_tiling`.
+        tta: see `vidi.engine.views.parse_views`.
+        classes: names or indices of the classes that are kept; None: all.
+
+    Raises:
+        RecipeError: a setting the net does not have, or out of range.
+        InputError: classes the model does not know, or labels of a family that a setting does not suit.
+    """
+
+    def __init__(
+        self, model: Model, *, batch: int = 64, conf: float | None = None, iou: float | None = None, max_det: int | None = None, nms: str | None = None,
+        tile: Any = None, overlap: float | None = None, whole: bool = True, tta: str | None = None, classes: Sequence[str | int] | None = None,
+    ):  # fmt: skip
+        self.model, self.batch, self.conf = model, batch, conf
+        self.settings = {"conf": conf, "iou": iou, "max_det": max_det, "nms": nms}
+        self.views = parse_views(tta)
+        self.tiling = parse_tiling(tile, overlap, whole, model.preprocess.size, model.card.recipe)
+        self.classes = None if classes is None else _class_indices(classes, model.names)
+        family = FAMILIES[model.net.space.family]
+        if self.tiling is not None and not family.tileable():
+            family.stitch([], np.zeros((0, 4), np.int64), (1, 1))
+        with decoding(model.net, **self.settings):
+            pass
+
+    def labels(self, dataset: Dataset, title: str = "predicting") -> list[Label]:
+        """One label per sample, in the pictures' own pixels."""
+        model, device = self.model, torch.device(self.model.runner.device)
+        with decoding(model.net, **self.settings):
+            if self.tiling is not None:
+                found = infer_tiles(model.net, dataset, model.preprocess, self.tiling, device=device, batch=self.batch, views=self.views, title=title)
+            else:
+                loader = make_loader(dataset, model.preprocess, self.batch, cache="none")
+                with contextlib.closing(loader.store):
+                    found = infer(model.net, loader, len(dataset), device=device, views=self.views, title=title).labels
+        least = self._least()
+        found = found if least is None else [label.confident(least) for label in found]
+        return found if self.classes is None else [label.only(self.classes) for label in found]
+
+    def _least(self) -> np.ndarray | None:
+        """The smallest score that counts, by class: `conf` also bounds what views merged; else the card's thresholds."""
+        if self.conf is not None:
+            return np.full(max(1, len(self.model.names)), self.conf)
+        return None if self.model.card.thresholds is None else np.asarray(self.model.card.thresholds, np.float64)
+
+    def predict(self, dataset: Dataset) -> Dataset:
+        """The data set with predictions for labels."""
+        predicted = dataset.with_samples(replace(sample, label=label, extra={}) for sample, label in zip(dataset.samples, self.labels(dataset)))
+        predicted.space = self.model.net.space
+        return predicted
+
+    def watch(self, source: str | Path | int, *, stride: int = 1, out: Path | None = None) -> Dataset:
+        """Predict the frames of a video or camera a batch at a time, in constant memory but for the labels.
+
+        A camera is watched until it ends or the user interrupts (Ctrl-C), which also ends a video early without losing what was seen.
+
+        Args:
+            stride: every how many frames one is looked at.
+            out: folder for the drawn video, ``NAME.mp4``, written as it goes.
+
+        Returns:
+            one sample per frame, without pixels, with ``frame`` and ``seconds`` in its `extra`.
+        """
+        number = video.camera(source)
+        name = Path(str(source)).name if number is None else f"camera{number}"
+        rate, count = video.describe(source) if number is None else (25.0, 0)
+        writer = None if out is None else video.VideoWriter(out / f"{Path(name).stem}.mp4", max(1.0, rate / stride))
+        samples: list[Sample] = []
+        notes = []
+        with writer or contextlib.nullcontext(), progress("predicting", count // stride) as bar, contextlib.closing(video.frames(source, stride)) as stream:
+            try:
+                for chunk in _chunks(stream, self.batch if number is None else 1):
+                    labels = self._labels_of([pixels for _, _, pixels in chunk])
+                    for (index, seconds, pixels), label in zip(chunk, labels):
+                        where = {"frame": index, "seconds": round(seconds, 6)}
+                        samples.append(Sample(f"{name}#{index:06d}", {}, label, None, name, None, where))
+                        if writer is not None:
+                            writer.add(label.draw(pixels, self.model.names))
+                    bar.update(len(samples))
+            except KeyboardInterrupt:
+                notes.append(f"stopped by the user after {len(samples)} frames")
+        return Dataset(samples, self.model.net.space, name=name, root=None if number is not None else Path(str(source)), format="video", notes=notes)
+
+    def _labels_of(self, arrays: list[np.ndarray]) -> list[Label]:
+        with quiet():
+            return self.labels(Dataset([Sample(f"{i}", {"image": pixels}) for i, pixels in enumerate(arrays)]))
+
+
+def _chunks(stream: Iterable[tuple[int, float, np.ndarray]], size: int) -> Iterator[list[tuple[int, float, np.ndarray]]]:
+    chunk = []
+    for item in stream:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _class_indices(classes: Sequence[str | int], names: Sequence[str]) -> np.ndarray:
+    """Indices of classes given by name or by index; a name wins over an index that looks the same."""
+    found = []
+    for one in classes:
+        if one in names:
+            found.append(list(names).index(str(one)))
+        elif str(one).isdecimal() and int(one) < max(1, len(names)):
+            found.append(int(one))
+        else:
+            close = nearest(str(one), names)
+            raise InputError("the model knows no such class", at="classes", value=one, fix=f"did you mean {', '.join(close)}?" if close else f"one of: {', '.join(names)}"[:300])
+    return np.array(sorted(set(found)), np.int64)

@@ -1,0 +1,61 @@
+"""Labels of overlapping windows of one picture, brought together: the families' `stitch`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vidi.ops.stitch import blend_weights, stitch_boxes
+
+if TYPE_CHECKING:
+    from vidi.labels.detections import Detections
+    from vidi.labels.segmentation import Segmentation
+
+
+def detections(labels: Sequence[Detections], windows: np.ndarray, size: tuple[int, int]) -> Detections:
+    """See `vidi.ops.stitch.stitch_boxes`; a thing joined of parts has the union of their masks and no outline."""
+    from vidi.labels.detections import Detections
+
+    placed = [_shifted(label, window, size) for label, window in zip(labels, windows)]
+    every = Detections.concatenate([label for label in placed if len(label)] or placed[:1])  # an empty label lacks masks
+    owners = np.repeat(np.arange(len(labels)), [len(label) for label in labels])
+    boxes, scores, groups = stitch_boxes(every.boxes, every.scores, every.classes, owners, windows, size)
+    led = every[np.array([group[0] for group in groups], np.int64)]
+    masks, outlines = led.masks, led.outlines
+    if masks is not None and every.masks is not None:
+        masks = np.array([every.masks[group].any(0) for group in groups]).reshape(-1, *every.masks.shape[1:])
+    if outlines is not None:
+        outlines = tuple(outline if len(group) == 1 else None for outline, group in zip(outlines, groups))
+    return replace(led, boxes=boxes, scores=scores, masks=masks, outlines=outlines)
+
+
+def _shifted(label: Detections, window: np.ndarray, size: tuple[int, int]) -> Detections:
+    """The label in the picture's pixels."""
+    x, y = float(window[0]), float(window[1])
+    if (x, y) == (0, 0) and label.masks is None and label.outlines is None:
+        return label
+    return label.warp(np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]]), size)
+
+
+def segmentation(labels: Sequence[Segmentation], windows: np.ndarray, size: tuple[int, int]) -> Segmentation:
+    """Mean probabilities where every label has them, otherwise a vote; a window counts most in its middle."""
+    from vidi.labels.segmentation import Segmentation
+
+    ignore = labels[0].ignore
+    chances = [label.probabilities for label in labels if label.probabilities is not None]
+    if len(chances) < len(labels):
+        names = np.unique(np.concatenate([label.classes[label.classes != label.ignore] for label in labels]))
+        chances = [(label.classes == names[:, None, None]).astype(np.float32) for label in labels]
+    total, weight = np.zeros((len(chances[0]), *size), np.float32), np.zeros(size, np.float32)
+    for values, (x1, y1, x2, y2) in zip(chances, np.asarray(windows, np.int64).tolist()):
+        bump = blend_weights((y2 - y1, x2 - x1)).astype(np.float32) * (values.sum(0) > 0)
+        total[:, y1:y2, x1:x2] += bump * values
+        weight[y1:y2, x1:x2] += bump
+    np.divide(total, weight, out=total, where=weight > 0)
+    if any(label.probabilities is None for label in labels):
+        known = (total.sum(0) > 0) if len(total) else np.zeros(size, bool)
+        return Segmentation(np.where(known, names[total.argmax(0)] if len(total) else ignore, ignore), None, ignore)
+    return Segmentation.from_probabilities(total, ignore)
