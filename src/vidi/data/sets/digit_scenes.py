@@ -14,6 +14,7 @@ LICENCE = digits.LICENCE
 SOURCE = "scenes put together by vidi from the digits of scikit-learn; train and test hold different digits"
 CITE = digits.CITE
 SIZE = 1000
+SHA256 = digits.SHA256
 SIDE = 96
 SEED = 20
 TRAIN = 800
