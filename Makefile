@@ -2,6 +2,7 @@
 .PHONY: demo test check slow bench clean
 
 demo: .venv/ready
+	@.venv/bin/vidi demo --task detect --folder runs/demo-detect
 	@.venv/bin/vidi demo
 
 test: .venv/ready

@@ -16,12 +16,12 @@ from PIL import Image
 import vidi
 from vidi.core.dataset import Dataset
 from vidi.data import _obtain, read
-from vidi.data.sets import _idx, elpv, fashion_mnist, mnist
+from vidi.data.sets import _idx, deepforest, elpv, fashion_mnist, mnist
 from vidi.errors import ChoiceError, DataError, ResourceError, VidiError
 
 
 def test_every_set_says_what_it_is():
-    assert _obtain.set_names() == ["digit-scenes", "digits", "elpv", "fashion-mnist", "mnist"]
+    assert _obtain.set_names() == ["deepforest", "digit-scenes", "digits", "elpv", "fashion-mnist", "mnist"]
     for name in _obtain.set_names():
         module = _obtain.find(name)
         assert all(getattr(module, key) for key in ("MEANING", "LICENCE", "SOURCE", "CITE", "SIZE", "SHA256"))
@@ -216,9 +216,47 @@ def test_failing_clients(tmp_path, capsys):
 
 def test_the_verb():
     report = vidi.samples()
-    assert report.kind == "samples" and report.numbers["sets"] == 5 and "elpv" in str(report.sections)
+    assert report.kind == "samples" and report.numbers["sets"] == 6 and "elpv" in str(report.sections)
     for arguments in (("get",), ("get", "digit"), ("digits",), ("fetch",)):
         with pytest.raises(ChoiceError) as caught:
             vidi.samples(*arguments)
         assert caught.value.fix
     assert isinstance(caught.value, VidiError)
+
+
+def test_digit_scenes(tmp_path):
+    data = read(_obtain.obtain("digit-scenes", tmp_path / "scenes"))
+    assert data.splits == {"train": 800, "test": 200} and data.space.names == tuple("0123456789")
+    assert data.space.family == "Detections" and 1 <= min(len(label) for label in data.labels)
+    sample = data[7]
+    pixels = np.asarray(Image.open(sample.file)).astype(float)
+    inside = np.zeros(pixels.shape, bool)
+    for x1, y1, x2, y2 in sample.label.boxes.astype(int):
+        inside[y1:y2, x1:x2] = True
+    assert pixels[inside].mean() > pixels[~inside].mean() + 20
+
+
+def test_deepforest(tmp_path, monkeypatch):
+    things = {photo: [(1, 2, 9, 8 + i)] * (i + 1) for i, photo in enumerate(deepforest.PHOTOS)}
+
+    def download(requirement, folder):
+        assert requirement == "deepforest==2.1.0"
+        with zipfile.ZipFile(folder / "deepforest-2.1.0-py3-none-any.whl", "w") as wheel:
+            for photo, boxes in things.items():
+                buffer = io.BytesIO()
+                Image.new("RGB", (20, 30)).save(buffer, "PNG")
+                wheel.writestr(f"deepforest/data/{photo}.png", buffer.getvalue())
+                inner = "".join(
+                    "<object><name>Alive</name><bndbox>" + "".join(f"<{k}>{v}</{k}>" for k, v in zip(deepforest.CORNERS, box)) + "</bndbox></object>"
+                    for box in boxes
+                )
+                wheel.writestr(f"deepforest/data/{photo}.xml", f"<annotation>{inner}</annotation>")
+        return folder / "deepforest-2.1.0-py3-none-any.whl"
+
+    monkeypatch.setattr(_obtain, "pip_download", download)
+    with pytest.raises(DataError, match="not the one known"):
+        _obtain.obtain("deepforest", tmp_path / "d")
+    monkeypatch.setattr(_obtain, "check", lambda *_: None)
+    data = read(_obtain.obtain("deepforest", tmp_path / "d"))
+    assert len(data) == 4 and data.space.names == ("Tree",) and sum(len(label) for label in data.labels) == 10
+    assert data[0].label.boxes[0].tolist()[:2] == [1, 2]

@@ -26,6 +26,7 @@ from vidi.model import load
 RUN = {"batch": 32, "verbose": False, "doctor": False, "precision": "fp32", "threads": 1}
 FAST = RUN | {"net": "small", "widths": [16, 32]}
 NETS = {"detect": {"net": "fcos", "backbone": "small(widths=[16, 32, 64])", "width": 32}}
+SAMPLES = {"detect": 300}
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,7 @@ def test_every_task_learns_its_toy_data(name):
     task = discovery.load("tasks", name).task
     settings = RUN | NETS[name] if name in NETS else FAST
     untrained = vidi.train(toy(name), project="runs", name="no", epochs=0.01, lr=1e-9, **settings)
-    model = vidi.train(toy(name, 600), project="runs", name="yes", epochs=12, lr=5e-3, **settings)
+    model = vidi.train(toy(name, SAMPLES.get(name, 600)), project="runs", name="yes", epochs=12, lr=5e-3, **settings)
     key = task.primary
     before, after = untrained.card.numbers["test"][key], model.card.numbers["test"][key]
     assert after > before + 0.15 if task.higher_is_better else after < 0.6 * before
@@ -191,12 +192,20 @@ def command(*words):
     return [sys.executable, "-m", "vidi", *map(str, words)]
 
 
-def test_kill_nine_then_resume_equals_an_uninterrupted_run(tmp_path):
-    folder = write_dataset(toy("classify", 400), tmp_path / "data")
-    settings = ["net=small", "widths=[16,32]", "epochs=4", "batch=16", "checkpoint_every=3", "precision=fp32", "project=runs", "threads=1"]
+KILLED = {
+    "classify": (400, ["net=small", "widths=[16,32]", "epochs=4"]),
+    "detect": (64, ["net=fcos", "backbone=small(widths=[8,16,32])", "width=16", "epochs=4", "augment=hflip,scale_jitter,mosaic"]),
+}
+
+
+@pytest.mark.parametrize("task", KILLED)
+def test_kill_nine_then_resume_equals_an_uninterrupted_run(task, tmp_path):
+    count, own = KILLED[task]
+    folder = write_dataset(toy(task, count), tmp_path / "data")
+    settings = [*own, f"task={task}", "batch=16", "checkpoint_every=3", "precision=fp32", "project=runs", "threads=1"]
     subprocess.run(command("train", folder, "name=whole", *settings), check=True, capture_output=True)
     process = subprocess.Popen(command("train", folder, "name=killed", *settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    state = tmp_path / "runs/classify/killed/state"
+    state = tmp_path / f"runs/{task}/killed/state"
     deadline = time.monotonic() + 120
     while not list(state.glob("step-*.ckpt")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -205,5 +214,5 @@ def test_kill_nine_then_resume_equals_an_uninterrupted_run(tmp_path):
     assert list(state.glob("step-*.ckpt"))
     done = subprocess.run(command("train", "project=runs", "name=killed", "--resume"), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert weights("runs/classify/killed/weights/last.vidi") == weights("runs/classify/whole/weights/last.vidi")
+    assert weights(f"runs/{task}/killed/weights/last.vidi") == weights(f"runs/{task}/whole/weights/last.vidi")
     assert list(state.glob(".*")) == []

@@ -53,9 +53,9 @@ class Augmentation:
                 if isinstance(part, (int, float)) and ((low is not None and not part >= low) or (high is not None and not part <= high)):
                     limits = f"{'' if low is None else low}..{'' if high is None else high}"
                     raise RecipeError("setting out of range", at=f"{type(self).__name__}.{field.name}", value=value, fix=f"in {limits}")
-        low, high = getattr(self, "low", 0), getattr(self, "high", float("inf"))
-        if low > high:
-            raise RecipeError("low is above high", at=f"{type(self).__name__}.low", value=low, fix=f"at most {high}")
+        start, end = getattr(self, "low", 0), getattr(self, "high", float("inf"))
+        if start > end:
+            raise RecipeError("low is above high", at=f"{type(self).__name__}.low", value=start, fix=f"at most {end}")
 
     def matrix(self, draw: Draw, size: tuple[int, int]) -> Tensor | None:
         """(B, 3, 3) float32, old x, y → new x, y in pixels of a picture of (height, width); None: pixels stay in place."""

@@ -27,7 +27,7 @@ class Container:
         ResourceError: compressed members, which could grow without limit.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: str | Path):
         self.path = Path(path)
         try:
             self._file = open(self.path, "rb")

@@ -137,7 +137,7 @@ def picture_state(picture: Any) -> str:
     if isinstance(picture, bytes):
         return hashlib.blake2b(picture, digest_size=8).hexdigest()
     if isinstance(picture, np.ndarray):
-        return f"{picture.shape}:{hashlib.blake2b(np.ascontiguousarray(picture), digest_size=8).hexdigest()}"
+        return f"{picture.shape}:{hashlib.blake2b(np.ascontiguousarray(picture).data, digest_size=8).hexdigest()}"
     return "none"
 
 

@@ -313,4 +313,4 @@ def fingerprint(pixels: np.ndarray) -> str:
     """16 hex digits of decoded pixels."""
     import hashlib
 
-    return hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=8).hexdigest()
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=8).hexdigest()

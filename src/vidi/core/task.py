@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vidi.core.dataset import Dataset
 from vidi.core.space import Space
@@ -27,6 +27,7 @@ class Task:
         meaning: one sentence for ``vidi list tasks``.
         demo: the built-in sample set and recipe settings of ``vidi demo``; None: toy data and defaults.
         whole: the input shows all of a picture in its own shape (letterboxed, sides multiples of 32) unless set otherwise.
+        recipe: settings that suit the task, where neither the user nor the net says otherwise.
         watch: the metrics computed after every epoch; empty: all of them.
     """
 
@@ -43,6 +44,7 @@ class Task:
     columns: str | None = None
     demo: tuple[str, Mapping[str, object]] | None = None
     whole: bool = False
+    recipe: Mapping[str, object] = field(default_factory=dict)
     watch: tuple[str, ...] = ()
 
     def fits(self, space: Space) -> bool:

@@ -141,8 +141,8 @@ class PackedFile:
             self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as error:
             raise disk_error(error, path) from error
-        self.rows = np.frombuffer(self._map, np.uint8, shape[0] * self._row_bytes, self._start).reshape(shape)
-        self._table = np.frombuffer(self._map, _RECORD, shape[0], _PAGE)
+        self.rows: np.ndarray = np.frombuffer(self._map, np.uint8, shape[0] * self._row_bytes, self._start).reshape(shape)
+        self._table: np.ndarray = np.frombuffer(self._map, _RECORD, shape[0], _PAGE)
         self.filled = self._table["filled"] == 1
         self.sizes = np.stack([self._table["height"], self._table["width"]], axis=1).astype(np.int32)
         if self.refused == "":
@@ -173,13 +173,13 @@ class PackedFile:
             self._map.close()
 
     def _put(self, offset: int, values: np.ndarray) -> None:
-        view = memoryview(np.ascontiguousarray(values).view(np.uint8)).cast("B")
+        view = np.ascontiguousarray(values).view(np.uint8).data.cast("B")
         self._file.seek(offset)
         while view:
             view = view[self._file.write(view) :]
 
     def _check(self, index: int, row: np.ndarray, height: int, width: int) -> int:
-        return zlib.crc32(np.ascontiguousarray(row), zlib.crc32(f"{index}:{height}:{width}".encode(), self._seed))
+        return zlib.crc32(np.ascontiguousarray(row).data, zlib.crc32(f"{index}:{height}:{width}".encode(), self._seed))
 
     def _header(self) -> bytes:
         text = _MAGIC + json.dumps({"key": self.key, "shape": list(self.shape)}).encode()

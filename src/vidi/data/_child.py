@@ -15,6 +15,10 @@ import signal
 import struct
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vidi.errors import VidiError
 
 REQUEST = struct.Struct("<BIQ")  # is it a path, bytes of the name, bytes of the data
 REPLY = struct.Struct("<BIIQ")  # status, original height, original width, bytes that follow
@@ -28,7 +32,7 @@ def _read(stream, count: int) -> bytes:
     return data
 
 
-def _explain(error: BaseException) -> bytes:
+def _explain(error: VidiError) -> bytes:
     return json.dumps({"kind": type(error).__name__, **error.fields()}).encode()
 
 
@@ -41,6 +45,7 @@ def _serve(inbox, outbox) -> None:
     from vidi.errors import VidiError
 
     preprocess = Preprocess.from_dict(settings["preprocess"])
+    answer: memoryview | bytes
     while True:
         is_path, name_size, size = REQUEST.unpack(_read(inbox, REQUEST.size))
         name = _read(inbox, name_size).decode("utf-8", "surrogatepass")
@@ -48,7 +53,7 @@ def _serve(inbox, outbox) -> None:
         height = width = 0
         try:
             canvas, (height, width), _ = preprocess.load(Path(os.fsdecode(data)) if is_path else data, name=name)
-            status, answer = DONE, memoryview(canvas).cast("B")
+            status, answer = DONE, canvas.data.cast("B")
         except VidiError as error:
             status, answer = REFUSED, _explain(error)
         except MemoryError:

@@ -169,6 +169,8 @@ class Child:
         self.process = subprocess.Popen(
             [sys.executable, "-I", _child.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
         )
+        self._inbox: Any = self.process.stdin  # the child's; both are raw files, as nothing is buffered
+        self._outbox: Any = self.process.stdout
         self._widen()
         settings = {"path": [os.path.abspath(entry) for entry in sys.path], "preprocess": preprocess.to_dict()}
         with suppress(Died):
@@ -184,7 +186,7 @@ class Child:
     def answer(self, job: Job) -> Outcome:
         status, height, width, size = _child.REPLY.unpack(self._receive(bytearray(_child.REPLY.size)))
         if status == _child.DONE:
-            self._receive(job.row)
+            self._receive(job.row.data)
             return height, width
         text = bytes(self._receive(bytearray(size))).decode()
         if status == _child.NO_MEMORY:
@@ -195,7 +197,7 @@ class Child:
         return RuntimeError(f"loading process {self.number} failed at {job.name}:\n{text}")
 
     def close(self) -> None:
-        for stream in (self.process.stdin, self.process.stdout):
+        for stream in (self._inbox, self._outbox):
             with suppress(OSError):
                 stream.close()
         try:
@@ -208,15 +210,15 @@ class Child:
         view = memoryview(data)
         try:
             while view:
-                view = view[self.process.stdin.write(view) :]
+                view = view[self._inbox.write(view) :]
         except (OSError, ValueError):
             raise Died(self._fate()) from None
 
-    def _receive(self, target: bytearray | np.ndarray) -> bytearray | np.ndarray:
+    def _receive(self, target: bytearray | memoryview) -> bytearray | memoryview:
         view = memoryview(target).cast("B")
         try:
             while view:
-                count = self.process.stdout.readinto(view)
+                count = self._outbox.readinto(view)
                 if not count:
                     raise Died(self._fate())
                 view = view[count:]
@@ -242,4 +244,4 @@ class Child:
         with suppress(ImportError, AttributeError, OSError):
             import fcntl
 
-            fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
+            fcntl.fcntl(self._outbox, fcntl.F_SETPIPE_SZ, _PIPE)

@@ -174,7 +174,7 @@ def _iteratively(strata: np.ndarray, weights: np.ndarray, generator: np.random.G
     for row in np.flatnonzero(alone):
         put(int(row), train)
     remaining = left[~alone].sum(0)
-    done = alone.copy()
+    done = np.array(alone)
     while (remaining > 0).any():
         rarest = int(np.where(remaining > 0, remaining, count + 1).argmin())
         for row in np.flatnonzero(left[:, rarest] & ~done):

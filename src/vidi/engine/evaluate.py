@@ -110,6 +110,8 @@ def tuned(scored: Scored, objective: str) -> dict[str, Any]:
 def rescore(scored: Scored, task: Task, settings: Mapping[str, Any], intervals: int) -> Scored:
     """The same predictions under other settings."""
     space, settings = scored.dataset.space, {**scored.settings, **settings}
+    if space is None:
+        raise DataError("no labels to compare with", file=scored.dataset.root)
     result = evaluate(task.metrics, scored.dataset.labels, scored.inference.labels, space, settings=settings, intervals=intervals, figures=True)
     return Scored(scored.dataset, scored.inference, result, settings)
 

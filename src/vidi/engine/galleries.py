@@ -36,18 +36,18 @@ def galleries(scored: Any, settings: Mapping[str, Any], count: int = 12) -> list
     word = "loss" if losses is not None else "disagreement"
     sections = []
     for title, chosen in (("Worst samples", order[:count]), ("Best samples", order[::-1][:count])):
-        items = [_whole(scored, i, f"{word} {badness[i]:.3f}") for i in chosen]
+        items = [_whole(scored, i, settings, f"{word} {badness[i]:.3f}") for i in chosen]
         sections.append({"kind": "gallery", "title": title, "items": [item for item in items if item]})
     if scored.dataset.space.family == Detections.family:
         sections += _things(scored, settings, count)
     return sections
 
 
-def _whole(scored: Any, i: int, note: str) -> dict[str, Any] | None:
+def _whole(scored: Any, i: int, settings: Mapping[str, Any], note: str) -> dict[str, Any] | None:
     sample, guess = scored.dataset[i], scored.inference.labels[i]
     names = scored.dataset.space.names if scored.dataset.space else ()
-    scene = isinstance(guess, Detections)
-    shown = guess[guess.scores >= SHOWN_SCORE] if scene else guess
+    scene, least = isinstance(guess, Detections), settings.get("thresholds")
+    shown = guess.confident(np.full(max(1, len(names)), SHOWN_SCORE) if least is None else least)
     try:
         pixels = decode(sample.inputs["image"], at_least=None if scene else (SIDE, SIDE), name=sample.id)
     except VidiError:

@@ -21,12 +21,12 @@ class GradientLog:
 
     def take(self, epoch: int) -> None:
         """Record the gradients that are there now."""
-        pairs = [(name, p) for name, p in self.net.named_parameters() if p.grad is not None and p.ndim > 1]
-        if not pairs:
+        learning = [(name, p, p.grad) for name, p in self.net.named_parameters() if p.grad is not None and p.ndim > 1]
+        if not learning:
             return
-        gradients = torch.stack(torch._foreach_norm([p.grad for _, p in pairs])).tolist()
-        weights = torch.stack(torch._foreach_norm([p.detach() for _, p in pairs])).tolist()
-        row = {"epoch": epoch, "layers": {name: g / max(w, 1e-12) for (name, _), g, w in zip(pairs, gradients, weights)}}
+        gradients = torch.stack(torch._foreach_norm([gradient for _, _, gradient in learning])).tolist()
+        weights = torch.stack(torch._foreach_norm([p.detach() for _, p, _ in learning])).tolist()
+        row = {"epoch": epoch, "layers": {name: g / max(w, 1e-12) for (name, _, _), g, w in zip(learning, gradients, weights)}}
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 

@@ -92,10 +92,12 @@ def infer(
 
 
 def _losses(net: Net, raw: dict[str, torch.Tensor], labels: list[Label | None]) -> np.ndarray:
-    known = [i for i, label in enumerate(labels) if label is not None]
+    known = {i: label for i, label in enumerate(labels) if label is not None}
     result = np.full(len(labels), np.nan, np.float32)
     if known:
-        index = torch.as_tensor(known, device=next(iter(raw.values())).device)
-        parts = net.loss({key: value[index] for key, value in raw.items()}, [labels[i] for i in known])
-        result[known] = sum(parts.values()).cpu().numpy()
+        places = list(known)
+        index = torch.as_tensor(places, device=next(iter(raw.values())).device)
+        parts = net.loss({key: value[index] for key, value in raw.items()}, list(known.values()))
+        total: Any = sum(parts.values())
+        result[places] = total.cpu().numpy()
     return result

@@ -212,8 +212,9 @@ class Loop:
         size = size_at(at.epoch * self.batches_per_epoch + at.batch, recipe.seed, self.pipeline.size, recipe.multi_scale)
         batch = self.pipeline(batch, draw, size=size, mixes=self.share <= 1 - recipe.close_mix)
         raw = self.module(batch.inputs)
-        parts = {key: value.mean() for key, value in self.net.loss(raw, batch.labels).items()}
-        total = sum(parts.values())
+        labels: list[Any] = batch.labels  # samples without a label are not trained on
+        parts = {key: value.mean() for key, value in self.net.loss(raw, labels).items()}
+        total: Any = sum(parts.values())
         if not torch.isfinite(total):
             self._refuse("the loss", batch)
         window = min(self.recipe.accumulate, self.batches_per_epoch - self.position.batch // self.recipe.accumulate * self.recipe.accumulate)

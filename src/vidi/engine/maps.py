@@ -23,7 +23,8 @@ def write(model: Model, dataset: Dataset, arrays: dict[str, np.ndarray], folder:
 
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / "features.npz") as file:
-        np.savez(file, ids=np.array([sample.id for sample in dataset.samples]), **{key.replace("/", "_"): value for key, value in arrays.items()})
+        named = {key.replace("/", "_"): value for key, value in arrays.items()}
+        np.savez(file, ids=np.array([sample.id for sample in dataset.samples]), **named)  # type: ignore[arg-type]
     sections: list[dict[str, Any]] = []
     rows = [[layer, str(list(value.shape)), float(value.mean()), float(value.std()), float((value == 0).mean())] for layer, value in arrays.items() if value.size]
     sections.append({"kind": "table", "title": "Layers", "columns": ["layer", "shape", "mean", "std", "share of zeros"], "rows": rows})
@@ -36,10 +37,10 @@ def write(model: Model, dataset: Dataset, arrays: dict[str, np.ndarray], folder:
             Image.fromarray(sheet).save(folder / f"{layer.replace('/', '_').replace('.', '_')}_{i}.png")
             items.append({"image": encode(sheet, 512), "caption": dataset[i].id, "note": f"{value.shape[1]} channels of {value.shape[2]}×{value.shape[3]}"})
         sections.append({"kind": "gallery", "title": f"Feature maps: {layer}", "items": items})
-    sheet = filter_sheet(model.net)
-    if sheet is not None:
-        Image.fromarray(sheet).save(folder / "filters.png")
-        sections.append({"kind": "gallery", "title": "First layer's filters", "items": [{"image": encode(sheet, 512), "caption": "", "note": ""}]})
+    filters = filter_sheet(model.net)
+    if filters is not None:
+        Image.fromarray(filters).save(folder / "filters.png")
+        sections.append({"kind": "gallery", "title": "First layer's filters", "items": [{"image": encode(filters, 512), "caption": "", "note": ""}]})
     report = Report("features", {"samples": len(dataset), "layers": len(arrays)}, {"file": str(folder / "features.npz"), "layers": list(arrays)}, {}, {}, sections)
     report.html(folder / "features.html")
     return report

@@ -86,7 +86,7 @@ def choose_whole(dataset: Dataset, longest: int | None = None) -> tuple[int, int
         return side, side
     if longest is not None and longest % 32:
         return round(tall * scale), round(wide * scale)
-    return tuple(max(32, round(length * scale / 32) * 32) for length in (tall, wide))  # type: ignore[return-value]
+    return tuple(max(32, round(length * scale / 32) * 32) for length in (tall, wide))
 
 
 def _sizes(dataset: Dataset) -> list[tuple[int, int]]:
@@ -94,7 +94,7 @@ def _sizes(dataset: Dataset) -> list[tuple[int, int]]:
     step = max(1, len(dataset) // SIZES_LOOKED_AT)
     sizes = []
     for sample in dataset.samples[::step]:
-        picture = sample.inputs.get("image")
+        picture: Any = sample.inputs.get("image")
         try:
             sizes.append(picture.shape[:2] if isinstance(picture, np.ndarray) else open_image(picture, name=sample.id).size[::-1])
         except VidiError:
@@ -114,7 +114,7 @@ def resolve(values: dict[str, Any], task_name: str, task: Task, dataset: Dataset
     values["imgsz"], values["fit"] = list(side), fit
     values["net"] = values.get("net") or task.net(side)
     values["head"] = values.get("head") or task.head
-    for key, value in getattr(discovery.load("nets", values["net"]), "RECIPE", {}).items():
+    for key, value in {**task.recipe, **getattr(discovery.load("nets", values["net"]), "RECIPE", {})}.items():
         if values.get(key) is None:
             values[key] = value
     if values.get("augment") is None:

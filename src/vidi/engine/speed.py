@@ -95,7 +95,7 @@ def multiply_adds(model: Model) -> int:
     total = 0
     handles = []
 
-    def count(module: nn.Module, inputs: tuple, output: Any) -> None:
+    def count(module: Any, inputs: tuple, output: Any) -> None:
         nonlocal total
         if isinstance(module, nn.Linear):
             total += output.numel() * module.in_features

@@ -155,7 +155,7 @@ class Training:
         parts = prepare.tiled(wholes, recipe)
         preprocess = prepare.canvas_of(recipe)
         net, lineage = prepare.make_net(recipe, dataset, parts["train"])
-        options = {"cache": recipe.cache, "workers": recipe.workers, "bad_samples": recipe.bad_samples, "max_bad": recipe.max_bad}
+        options: dict[str, Any] = {"cache": recipe.cache, "workers": recipe.workers, "bad_samples": recipe.bad_samples, "max_bad": recipe.max_bad}
         size = even_batch(len(parts["train"]), recipe.batch)
         loader = Loader(PixelStore(parts["train"], preprocess.enlarged(recipe.canvas), **options), parts["train"], batch=size)
         eval_loaders = {
@@ -177,7 +177,9 @@ class Training:
 
         def validate() -> dict[str, float | None]:
             scored = evaluate.score(net, parts["val"], eval_loaders["val"], task, device=device, metrics=task.watch)
-            return {"val/loss": float(np.nanmean(scored.inference.losses)), **{f"val/{key}": value for key, value in scored.evaluation.numbers.items()}}
+            losses = scored.inference.losses
+            loss = float(np.nanmean(losses)) if losses is not None else None
+            return {"val/loss": loss, **{f"val/{key}": value for key, value in scored.evaluation.numbers.items()}}
 
         def save(which: str, row: dict[str, Any]) -> None:
             numbers = {"val": {key.removeprefix("val/"): value for key, value in row.items() if key.startswith("val/")}, "epoch": {"last": row["epoch"]}}

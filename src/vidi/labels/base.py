@@ -138,7 +138,9 @@ def to_list(array: np.ndarray | None) -> list | None:
     """Nested lists with None for NaN, or None."""
     if array is None:
         return None
-    return np.where(np.isnan(array), None, array.astype(object)).tolist() if array.dtype.kind == "f" else array.tolist()
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), np.array(None), array.astype(object))
+    return array.tolist()
 
 
 def to_array(values: Any, dtype: Any = np.float32) -> np.ndarray | None:
@@ -160,7 +162,7 @@ def caption(image: np.ndarray, lines: Sequence[str]) -> np.ndarray:
         picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
     size = max(10, min(picture.size) // 12)
     type_face, pen = font(size), ImageDraw.Draw(picture)
-    y = 0
+    y: float = 0
     for line in lines:
         box = pen.textbbox((3, y + 1), line, font=type_face)
         pen.rectangle((0, y, min(box[2] + 3, picture.width), box[3] + 2), fill=(20, 20, 20))

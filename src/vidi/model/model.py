@@ -69,7 +69,7 @@ class Model:
         return self.card.canvas
 
     def __call__(self, pictures: Picture | Sequence[Picture], *, batch: int = 32) -> list[Label]:
-        """One label per picture, in the picture's own pixels.
+        """One label per picture, in the picture's own pixels. Things under their class's threshold in the card are left out.
 
         Args:
             pictures: files, encoded bytes or (H, W, 3) uint8 arrays; one or several.
@@ -81,7 +81,8 @@ class Model:
             images, frames = self.load(many[start : start + batch])
             decoded = self.net.decode(self.runner({"image": images}))
             labels.extend(frame.home(label) for frame, label in zip(frames, decoded))
-        return labels
+        least = self.card.thresholds
+        return labels if least is None else [label.confident(np.asarray(least, np.float64)) for label in labels]
 
     def load(self, pictures: Sequence[Picture]) -> tuple[Tensor, list[Frame]]:
         """Pictures on the net's canvas, (B, 3, H, W) float32 in 0..1, and where they came from."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from vidi.core.dataset import Dataset, Sample
@@ -54,7 +56,7 @@ def cross(generator: np.random.Generator) -> np.ndarray:
     return mask
 
 
-def dataset(pictures: np.ndarray, labels: list[Label], space: Space, name: str) -> Dataset:
+def dataset(pictures: np.ndarray, labels: Sequence[Label], space: Space, name: str) -> Dataset:
     """Half the samples for training, a quarter each for validation and test."""
     pixels = (pictures.clip(0, 1) * 255).round().astype(np.uint8)
     splits = ["train", "train", "val", "test"]

@@ -53,7 +53,8 @@ task = Task(
     primary="box_ap",
     augment=("hflip", "scale_jitter(low=0.6, high=1.5)", "brightness", "contrast", "saturation", "mosaic(p=0.5)"),
     whole=True,
+    recipe={"batch": 16, "lr": 1e-3, "clip": 10.0, "ema": 0.99, "close_mix": 0.15},
     toy=toy,
     meaning="boxes with classes around the things on a picture",
-    demo=("digit-scenes", {"imgsz": 96, "epochs": 20, "batch": 16, "val": 0}),
+    demo=("digit-scenes", {"imgsz": 96, "epochs": 24, "lr": 2e-3, "augment": ["scale_jitter(low=0.7, high=1.4)", "brightness", "contrast", "mosaic"]}),
 )

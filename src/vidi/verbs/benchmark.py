@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vidi.model import Model
     from vidi.report import Report
 
 
 def benchmark(
-    model: str | Model,
+    model: str | Path | Model,
     *,
     batch: int = 1,
     runs: int = 50,

@@ -43,7 +43,7 @@ def demo(*, task: str = "classify", folder: str = "runs/demo", epochs: float | N
     dirty = story.spoil(data, base / "dirty")
     if dirty is not None:
         say(f"   the same data after some mischief:   vidi doctor {dirty}")
-        say(doctor(str(dirty), task=task, out=str(base / "doctor-dirty"), fix=str(base / "cleaned.csv")).text())
+        say(doctor(str(dirty), task=task, out=str(base / "doctor-dirty"), fix="clip").text())
 
     say(f"\n== 2. Train   vidi train {data} " + " ".join(f"{key}={value}" for key, value in settings.items() if key != "augment"))
     train(str(data), project=str(base), name="model", exist_ok=True, **settings)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vidi.model import Model
     from vidi.report import Report
 
 
 def features(
-    model: str | Model,
+    model: str | Path | Model,
     source: Any,
     *,
     layer: list[str] | None = None,

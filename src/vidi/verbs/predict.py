@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vidi.core.dataset import Dataset
     from vidi.model import Model
 
 
 def predict(
-    model: str | Model,
+    model: str | Path | Model,
     source: Any,
     *,
     batch: int = 64,

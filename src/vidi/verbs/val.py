@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vidi.core.dataset import Dataset
     from vidi.model import Model
     from vidi.report import Report
 
 
 def val(
-    model: str | Model,
+    model: str | Path | Model,
     data: str | Dataset,
     *,
     split: str | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,8 @@ def get(folder: Path) -> None:
     parts = {"train": order[: len(order) * 3 // 4], "test": order[len(order) * 3 // 4 :]}
     for split, members in parts.items():
         (folder / split).mkdir()
-        images, annotations = [], []
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
         for number in range(TRAIN if split == "train" else SIZE - TRAIN):
             picture, things = _scene(pixels, members, generator)
             name = f"{number:04d}.png"

@@ -169,9 +169,12 @@ class BoxStages(nn.Module):
         copies: most moved copies of true boxes per picture that are learned besides the proposals.
     """
 
+    stages: Sequence[BoxStage]
+
     def __init__(self, pooler: RoIPooler, stages: Sequence[BoxStage], *, drawn: int = 64, copies: int = 32):
         super().__init__()
-        self.pooler, self.stages = pooler, nn.ModuleList(stages)
+        self.pooler = pooler
+        self.stages = nn.ModuleList(stages)  # type: ignore[assignment]
         self.drawn, self.copies = drawn, copies
 
     def forward(self, maps: Sequence[Tensor], proposals: Tensor, height: int, width: int) -> dict[str, Tensor]:
@@ -212,7 +215,8 @@ class BoxStages(nn.Module):
                     taken = torch.cat([taken, also.masked_fill(also == NEGATIVE, IGNORED)])
                     added = (one, *(part[j, : len(one)].float() for part in more))
                     given = [torch.cat(pair) for pair in zip(given, added)]
-                entropy, distance = self._loss(stage, *given, taken, truth.boxes[j], truth.classes[j])
+                boxes, logits, offsets = given
+                entropy, distance = self._loss(stage, boxes, logits, offsets, taken, truth.boxes[j], truth.classes[j])
                 entropies.append(entropy)
                 distances.append(distance)
         return {
@@ -236,8 +240,7 @@ class BoxStages(nn.Module):
     def decode(self, raw: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Boxes (B, K, 1 or C, 4) and scores (B, K, C), without background."""
         last = len(self.stages) - 1
-        stage: BoxStage = self.stages[last]  # type: ignore[assignment]
-        boxes = decode_boxes(raw[f"offsets{last}"].float(), raw[f"boxes{last}"][:, :, None], stage.weights)
+        boxes = decode_boxes(raw[f"offsets{last}"].float(), raw[f"boxes{last}"][:, :, None], self.stages[last].weights)
         return boxes, raw["logits"].float().softmax(1)[:, :-1].transpose(1, 2)
 
 

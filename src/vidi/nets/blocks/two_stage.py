@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from vidi.core.kinds import Pixels
 from vidi.core.net import Net
 from vidi.core.space import Space
-from vidi.labels import Detections
+from vidi.labels import Detections, Label
 from vidi.nets.blocks.backbone import Backbone
 from vidi.nets.blocks.normalize import Normalize
 from vidi.nets.blocks.one_stage import padded
@@ -65,20 +66,20 @@ class TwoStage(Net):
         raw |= {f"map{i}": maps[i] for i in range(self.pooled)}
         return raw | self.head(maps[: self.pooled], raw["proposals"], height, width)
 
-    def loss(self, raw: Mapping[str, Tensor], labels: Sequence[Detections]) -> dict[str, Tensor]:
+    def loss(self, raw: Mapping[str, Tensor], labels: Sequence[Any]) -> dict[str, Tensor]:
         """``rpn_objectness``, ``rpn_box``, ``class`` and ``box``."""
         truth = pad_truth(labels, raw["logits"].device)
         return self.rpn.loss(raw, truth) | self.head.loss([raw[f"map{i}"] for i in range(self.pooled)], raw, truth)
 
     @torch.no_grad()
-    def decode(self, raw: Mapping[str, Tensor]) -> list[Detections]:
+    def decode(self, raw: Mapping[str, Tensor]) -> list[Label]:
         """Boxes in tensor pixels, not clipped to the picture, by falling score."""
         boxes, scores = (values.detach().cpu().numpy() for values in self.head.decode(raw))
         return [Detections(*self._select(*one)) for one in zip(boxes, scores)]
 
     def _select(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The things among (K, 1 or C, 4) boxes with (K, C) scores."""
-        settings = {"conf": self.conf, "iou": self.nms_iou, "max_det": self.max_det, "method": self.nms}
+        settings: dict[str, Any] = {"conf": self.conf, "iou": self.nms_iou, "max_det": self.max_det, "method": self.nms}
         if boxes.shape[1] == 1:
             return select(boxes[:, 0], scores, **settings)
         rows, classes = np.nonzero(scores > self.conf)

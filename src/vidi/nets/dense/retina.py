@@ -18,7 +18,7 @@ from vidi.core.space import Space
 from vidi.errors import RecipeError
 from vidi.labels import Detections
 from vidi.nets.blocks.anchors import Anchors, Shape, check_even, matched, rows_of, shapes_by_scale, shapes_given
-from vidi.nets.dense._base import DenseHead, pad_truth, prior_bias
+from vidi.nets.dense._base import DenseHead, pad_truth, prior_bias, started
 from vidi.ops.anchor_match import IGNORED
 from vidi.ops.box_code import decode_boxes, encode_boxes
 from vidi.ops.box_loss import BOX_LOSSES, focal_loss, smooth_l1_loss
@@ -44,14 +44,12 @@ class Branch(nn.Module):
         super().__init__()
         self.trunk = nn.ModuleList(_convolution(width, light) for _ in range(depth))
         self.norms = nn.ModuleList(nn.ModuleList(nn.BatchNorm2d(width) for _ in range(depth)) for _ in range(levels))
-        self.last = nn.Conv2d(width, outputs, 3, padding=1)
-        nn.init.normal_(self.last.weight, std=0.01)
-        nn.init.constant_(self.last.bias, bias)
+        self.last = started(nn.Conv2d(width, outputs, 3, padding=1), bias)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         out = []
         for x, norms in zip(maps, self.norms):
-            for convolve, norm in zip(self.trunk, norms):
+            for convolve, norm in zip(self.trunk, norms.children()):
                 x = F.relu(norm(convolve(x)))
             out.append(self.last(x))
         return out

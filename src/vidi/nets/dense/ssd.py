@@ -18,7 +18,7 @@ from vidi.errors import RecipeError
 from vidi.labels import Detections
 from vidi.nets.blocks.anchors import Anchors, Shape, matched, rows_of, shapes_by_ladder, shapes_given
 from vidi.nets.blocks.csp import ConvUnit
-from vidi.nets.dense._base import DenseHead, pad_truth
+from vidi.nets.dense._base import DenseHead, pad_truth, started
 from vidi.ops.anchor_match import NEGATIVE
 from vidi.ops.box_code import decode_boxes, encode_boxes
 from vidi.ops.box_loss import smooth_l1_loss
@@ -45,9 +45,10 @@ class DefaultBoxes(DenseHead):
         self.anchors, self.classes = Anchors(strides, shapes), classes
         self.overlap, self.negatives, self.gain = overlap, negatives, box
         counts = self.anchors.counts
-        self.scores = nn.ModuleList(_predictor(width, count * (classes + 1), light) for width, count in zip(channels, counts))
+        scores = [_predictor(width, count * (classes + 1), light) for width, count in zip(channels, counts)]
+        self.scores = nn.ModuleList(scores)
         self.offsets = nn.ModuleList(_predictor(width, count * 4, light) for width, count in zip(channels, counts))
-        for predictor, count in zip(self.scores, counts):
+        for predictor, count in zip(scores, counts):
             last: Any = predictor[-1]
             with torch.no_grad():
                 last.bias.view(count, classes + 1)[:, -1] = BACKGROUND
@@ -90,9 +91,7 @@ def _hardest(losses: Tensor, candidates: Tensor, counts: Tensor) -> Tensor:
 
 
 def _predictor(inputs: int, outputs: int, light: bool) -> nn.Sequential:
-    last = nn.Conv2d(inputs, outputs, 1 if light else 3, padding=0 if light else 1)
-    nn.init.normal_(last.weight, std=0.01)
-    nn.init.zeros_(last.bias)
+    last = started(nn.Conv2d(inputs, outputs, 1 if light else 3, padding=0 if light else 1), 0.0)
     return nn.Sequential(ConvUnit(inputs, inputs, 3, groups=inputs, activation="relu"), last) if light else nn.Sequential(last)
 
 

