@@ -2,7 +2,7 @@
 .PHONY: demo test check slow bench clean
 
 demo: .venv/ready
-	@.venv/bin/vidi demo --task detect --folder runs/demo-detect
+	@.venv/bin/vidi demo --task detect --folder runs/demo-detect --kill false
 	@.venv/bin/vidi demo
 
 test: .venv/ready

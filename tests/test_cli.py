@@ -76,6 +76,15 @@ def test_a_bug_is_called_a_bug(capsys, monkeypatch):
     assert code == 1 and err.startswith("error: BUG rule=ZeroDivisionError") and "Traceback" not in err
 
 
+def test_what_the_system_refuses_is_no_bug(capsys, monkeypatch):
+    def refuse(name):
+        raise PermissionError(13, "Permission denied", "/locked/file")
+
+    monkeypatch.setattr("vidi.cli.signature.load_verb", refuse)
+    code, _, err = run(capsys, "list")
+    assert code == 3 and err.startswith("error: RESOURCE file=/locked/file rule=the system refuses: Permission denied") and err.count("\n") == 1
+
+
 def test_list_shows_the_choices(capsys):
     code, out, _ = run(capsys, "list", "--json")
     assert code == 0 and json.loads(out)["numbers"]["choices"] > 5
@@ -136,5 +145,12 @@ def test_a_broken_picture_is_named(trained, capsys, tmp_path):
     model = folder / "runs/classify/a"
     code, _, err = run(capsys, "predict", model, tmp_path)
     assert code == 2 and "bad.png" in err and err.count("\n") == 1
+    for words in (("predict", model, tmp_path / "good.png"), ("features", model, tmp_path / "good.png"), ("benchmark", model)):
+        code, _, err = run(capsys, *words, "batch=0")
+        assert code == 2 and "at=batch" in err and err.count("\n") == 1
+    code, _, err = run(capsys, "predict", model, tmp_path / "good.png", "--out", tmp_path / "good.png")
+    assert code == 2 and "not a folder" in err and err.count("\n") == 1
+    code, _, err = run(capsys, "val", model, folder, "split=trian")
+    assert code == 2 and err.count("\n") == 1
     code, out, _ = run(capsys, "predict", model, tmp_path, "bad_samples=skip")
     assert code == 0 and "left out" in out and "good.png" in out

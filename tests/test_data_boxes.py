@@ -92,7 +92,7 @@ def test_faults(room, rows, at, rule):
     assert caught.value.at == at and caught.value.file == room.root / "t.csv"
 
 
-@pytest.mark.parametrize("column, cell", [("score", "2"), ("crowd", "maybe"), ("track", "1.5"), ("outline", "{}"), ("outline", "["), ("extra", "[]")])
+@pytest.mark.parametrize("column, cell", [("score", "2"), ("crowd", "maybe"), ("track", "1.5"), ("track", "1e30"), ("outline", "{}"), ("outline", "["), ("extra", "[]")])
 def test_faulty_extras(room, column, cell):
     with pytest.raises(DataError, match=f"not a {column}") as caught:
         room(f'path,xmin,ymin,xmax,ymax,{column}\n0.png,1,2,3,4,"{cell}"\n')

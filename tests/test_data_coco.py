@@ -194,6 +194,7 @@ FAULTS = [
     (put((*FIRST, "segmentation"), [RING, [1, 2, 3, float("nan"), 5, 6]]), "/annotations/0/segmentation/1/3", "not a coordinate"),
     (put((*FIRST, "segmentation"), [[1, 2, 3, float("inf"), 5, 6]]), "/annotations/0/segmentation/0/3", "not a coordinate"),
     (put((*FIRST, "segmentation"), [[1, 2, 1e9, 4, 5, 6]]), "/annotations/0/segmentation/0/2", "not a coordinate"),
+    (put((*FIRST, "segmentation"), [[1, 2, 10**400, 4, 5, 6]]), "/annotations/0/segmentation/0/2", "not a coordinate"),
     (put((*FIRST, "segmentation"), "abc"), "/annotations/0/segmentation", "list of polygons"),
     (put((*CROWD, "counts"), [2, 3]), "/annotations/2/segmentation/counts", "counts sum to 5 ≠ 120"),
     (put((*CROWD, "counts"), [100, 21]), "/annotations/2/segmentation/counts", "counts sum to 121 ≠ 120"),

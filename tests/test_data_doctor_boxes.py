@@ -319,6 +319,11 @@ def test_verb_refuses_wrong_words(tmp_path):
     with quiet():
         with pytest.raises(ChoiceError):
             doctor(data, fix=str(tmp_path / "clean.json"), boxes="mend")
+        with pytest.raises(ChoiceError):
+            doctor(data, fix="clip", boxes="mend", out=str(tmp_path))
+        for wrong in ({"limit": 0}, {"show": -1}):
+            with pytest.raises(InputError, match=next(iter(wrong))):
+                doctor(data, **wrong)
         with pytest.raises(InputError, match=".json"):
             doctor(data, fix=str(tmp_path / "clean.csv"))
         assert doctor(data).about["refused"] is True

@@ -21,7 +21,7 @@ from vidi.data import _cache, _child, _workers
 from vidi.data.loader import Loader
 from vidi.data.pixels import PixelStore
 from vidi.errors import DataError, ImageError, RecipeError, ResourceError
-from vidi.labels import Classification
+from vidi.labels import Classification, Detections
 
 CANVAS = Preprocess((20, 24))
 
@@ -98,6 +98,24 @@ def test_pixels_are_the_same_however_they_come(photos, cache, workers, tmp_path)
             assert [len(batch) for batch in batches] == [7, 7, 7, 7, 7, 5]
         assert store.warm == (0 if cache == "none" else np.unique(order).size / len(photos))
         assert store.kind == cache
+
+
+def test_boxes_come_in_the_pixels_of_the_canvas():
+    picture, empty = np.zeros((40, 80, 3), np.uint8), Detections.empty()
+    boxes = Detections([[0, 0, 40, 20], [70, 0, 80, 40]], None, [1, 0])
+    labels = [boxes, empty, None]
+    data = Dataset([Sample(str(i), {"image": picture}, label) for i, label in enumerate(labels)])
+    for rule, truth in (
+        (Preprocess((40, 40), "letterbox"), [[0, 10, 20, 20], [35, 10, 40, 30]]),
+        (Preprocess((80, 80), "squash"), [[0, 0, 40, 40], [70, 0, 80, 80]]),
+        (Preprocess((40, 40), "crop"), [[0, 0, 20, 20]]),
+        (Preprocess((40, 80)), boxes.boxes.tolist()),
+    ):
+        with PixelStore(data, rule) as store:
+            batch = next(iter(all_batches(store, data, [0, 1, 2])))
+        found = batch.labels[0]
+        assert found.boxes.tolist() == truth and found.classes.tolist() == [1, 0][: len(truth)]
+        assert len(batch.labels[1]) == 0 and batch.labels[2] is None
 
 
 def test_a_batch_is_complete(photos):

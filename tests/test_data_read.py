@@ -422,6 +422,26 @@ def test_yaml_of_folders(tmp_path):
     assert read(tmp_path / "data.yaml").labels[0].top == 1
 
 
+@pytest.mark.parametrize("text", ["", "{broken", "[]"])
+def test_broken_annotations_are_no_unlabeled_pictures(tmp_path, text):
+    tree(tmp_path, "images/1.png", "images/2.png")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "all.json").write_text(text)
+    with pytest.raises(DataError, match="not COCO") as caught:
+        read(tmp_path)
+    assert caught.value.file.name == "all.json"
+
+
+def test_yaml_never_runs_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tree(tmp_path, "a/cat/1.png", "a/dog/1.png")
+    (tmp_path / "evil.py").write_text("open('EXECUTED', 'w').close()\n")
+    yaml(tmp_path / "data.yaml", "train: a\ntask: ./evil.py\n")
+    with pytest.raises(DataError, match="never code"):
+        read(tmp_path)
+    assert not (tmp_path / "EXECUTED").exists()
+
+
 def test_yaml_names_keep_their_spelling(tmp_path):
     tree(tmp_path, "d/no/1.png", "d/007/1.png", "d/1.10/1.png", "d/true/1.png")
     yaml(tmp_path / "data.yaml", "train: d\nnames: [no, 007, 1.10, true]\n")

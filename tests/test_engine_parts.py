@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from vidi.core.calls import parse_call
 from vidi.core.recipe import Recipe, load_recipe, make_recipe, split_list
 from vidi.core.space import Space
 from vidi.engine import checkpoint, optimizers, schedule
@@ -20,6 +21,8 @@ from vidi.engine.run import RunFolder
 from vidi.engine.transfer import Thaw
 from vidi.errors import InputError, ModelError, RecipeError, ResourceError
 from vidi.model import build_net
+from vidi.nets import fcos
+from vidi.nets._transfer import freeze
 
 
 def small():
@@ -109,6 +112,17 @@ def test_stages_thaw_from_the_head():
         seen.append(sum(p.requires_grad for p in net.parameters()))
         assert net.head.linear.weight.requires_grad
     assert seen[0] < seen[-1] == len(list(net.parameters())) and seen == sorted(seen)
+
+
+def test_a_new_neck_learns_with_the_head_when_the_backbone_does_not():
+    net = fcos.net(Space("Detections", ("a",)), backbone="small(widths=[4, 8, 8])", width=8)
+    neck = next(net.neck.parameters())
+    thaw = Thaw(net, Recipe(probe=0.5))
+    thaw.apply(0.1)
+    assert neck.requires_grad and not any(p.requires_grad for p in net.backbone.parameters())
+    thaw.apply(0.5)
+    assert all(p.requires_grad for p in net.parameters())
+    assert "neck" not in freeze(net, "backbone") and neck.requires_grad
 
 
 def test_a_checkpoint_restores_everything(tmp_path):
@@ -231,6 +245,13 @@ def test_recipes_are_checked():
         make_recipe({"lr": -1})
     assert caught.value.at == "lr"
     assert split_list("a, b(x=1, y=[2, 3]), c") == ["a", "b(x=1, y=[2, 3])", "c"] and split_list("") == []
+    for wrong in ("a, b(x=1, c", "a(x=[1,2), b", "a), b"):
+        with pytest.raises(RecipeError, match="brackets"):
+            split_list(wrong)
+    with pytest.raises(RecipeError, match="twice"):
+        parse_call("small(width=8, width=16)", "backbone")
+    with pytest.raises(RecipeError, match="positive"):
+        build_net("fcos", "boxes", Space("Detections", ("a",)), {"backbone": "small(widths=[8,8,8])", "width": 0})
 
 
 def test_recipes_that_come_with_the_package_are_valid():

@@ -165,3 +165,9 @@ def test_a_data_set_of_tiles():
     many = Dataset([Sample(f"{i}", {"image": np.zeros((32, 320, 3), np.uint8)}, Detections.empty()) for i in range(20)], SPACE)
     half = cut(many, 32, 0.0, empty=0.5)
     assert 60 < len(half) < 140 and [s.id for s in half] == [s.id for s in cut(many, 32, 0.0, empty=0.5)] and "left out" in half.notes[-1]
+
+
+@pytest.mark.parametrize("trained", [{"tile": {"a": 1}}, {"tile": ["a"]}, {"tile": 32, "tile_overlap": "x"}, {"tile": 1.5}])
+def test_a_tiling_that_a_model_file_makes_up_is_refused(trained):
+    with pytest.raises(RecipeError):
+        parse_tiling(None, None, True, (64, 64), trained)

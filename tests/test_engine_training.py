@@ -18,6 +18,7 @@ from vidi.core.console import quiet
 from vidi.core.dataset import Dataset, Sample
 from vidi.core.space import Space
 from vidi.data.save import write_dataset
+from vidi.engine import prepare
 from vidi.engine.loop import Callback
 from vidi.errors import DataError, InputError, RecipeError, StoppedEarly, TrainError, VidiError
 from vidi.labels import Classification, Regression
@@ -86,6 +87,25 @@ def test_a_stopped_run_resumes_to_the_same_bits(more):
         vidi.train(toy("classify"), project="runs", name=name, resume=True, doctor=False)
         assert weights(f"runs/classify/{name}/weights/last.vidi") == weights("runs/classify/whole/weights/last.vidi")
         assert weights(f"runs/classify/{name}/weights/best.vidi") == weights("runs/classify/whole/weights/best.vidi")
+        for log in ("metrics.jsonl", "results.csv", "gradients.jsonl"):
+            assert Path(f"runs/classify/{name}/{log}").read_bytes() == Path(f"runs/classify/whole/{log}").read_bytes()
+
+
+class Dies(Callback):
+    def on_train_start(self, loop):
+        raise KeyboardInterrupt
+
+
+def test_a_run_cut_before_its_first_checkpoint_or_after_its_last_step_resumes_to_the_same_bits():
+    train("whole")
+    with pytest.raises(KeyboardInterrupt):
+        train("early", callbacks=[Dies()])
+    with pytest.raises(StoppedEarly):
+        train("late", callbacks=[StopAt(12)])
+    for name in ("early", "late"):
+        vidi.train(toy("classify"), project="runs", name=name, resume=True, doctor=False)
+        for file in ("last", "best"):
+            assert weights(f"runs/classify/{name}/weights/{file}.vidi") == weights(f"runs/classify/whole/weights/{file}.vidi")
         for log in ("metrics.jsonl", "results.csv", "gradients.jsonl"):
             assert Path(f"runs/classify/{name}/{log}").read_bytes() == Path(f"runs/classify/whole/{log}").read_bytes()
 
@@ -166,12 +186,32 @@ def test_labels_must_be_there():
 def test_freezing_and_starting_from_a_model():
     train("base", ema=0)
     base = load("runs/classify/base/weights/last.vidi").net.state_dict()
-    model = train("tuned", weights="runs/classify/base/weights/last.vidi", freeze="backbone", epochs=1, seed=3, ema=0)
+    others = discovery.load("tasks", "classify").toy(240, 1)
+    model = train("tuned", others, weights="runs/classify/base/weights/last.vidi", freeze="backbone", epochs=1, seed=3, ema=0)
     after = model.net.state_dict()
-    frozen = [key for key in base if key.startswith("backbone")]
+    frozen = [key for key in base if key.startswith(("backbone", "normalize"))]
     assert frozen and all(torch.equal(base[key], after[key]) for key in frozen)
     assert not torch.equal(base["head.linear.weight"], after["head.linear.weight"])
     assert model.card.lineage[0]["from"].endswith("last.vidi")
+
+
+def test_weights_bring_the_normalization_they_were_made_with(monkeypatch):
+    state = {key: value for key, value in train("base", epochs=1).net.state_dict().items() if key.startswith("backbone")}
+    monkeypatch.setattr(prepare, "weights_of", lambda *_: (state, {"mean": [0.5] * 3, "std": [0.25] * 3}))
+    net = train("tuned", weights="published", epochs=1).net
+    assert net.normalize.mean.unique().tolist() == [0.5] and net.normalize.std.unique().tolist() == [0.25]
+
+
+def test_after_training_in_half_precision_the_net_computes_like_the_saved_one():
+    kept = []
+
+    class Keep(Callback):
+        def on_train_end(self, loop):
+            kept.append(loop.net)
+
+    model, x = train("half", precision="bf16", epochs=1, ema=0, callbacks=[Keep()]), {"image": torch.rand(4, 3, 32, 32)}
+    with torch.no_grad():
+        assert torch.allclose(kept[0].eval()(x)["logits"], model.net.eval()(x)["logits"], rtol=1e-5, atol=1e-5)
 
 
 def test_early_stop_and_time_budget():

@@ -15,7 +15,7 @@ from vidi.core.preprocess import Preprocess
 from vidi.core.space import Space
 from vidi.core.tensors import dump, parse
 from vidi.errors import ModelError, ResourceError, VidiError
-from vidi.model import Model, build_net, load, make_card
+from vidi.model import Model, build_net, code_of, load, make_card
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +201,7 @@ def test_nan_weights_are_refused_unless_wanted(model, file, tmp_path):
         ({"thresholds": [0.5]}, "threshold"),
         ({"space": {"family": "Evil", "names": [], "exclusive": True}}, "family"),
         ({"net_options": {"no_option": 3}}, "refuses"),
+        ({"net_options": {"in_channels": -1}}, "refuses"),
     ],
 )
 def test_a_wrong_card_is_refused(file, change, match):
@@ -208,6 +209,56 @@ def test_a_wrong_card_is_refused(file, change, match):
     with pytest.raises(VidiError, match=match) as caught:
         load(rewritten(file, **{"model.json": json.dumps({**card, **change}).encode()}))
     assert caught.value.exit_code == 2
+
+
+EVIL = "evil.py"
+SPELLINGS = [
+    {"net": f"./{EVIL}"},
+    {"net": f" ./{EVIL} "},
+    {"net": f"x(/../{EVIL}"},
+    {"head": f"x(/../{EVIL}"},
+    {"task": f"./{EVIL}"},
+    {"task": f"x(/../{EVIL}"},
+    {"net_options": {"widths": [8, 8], "head_options": {"head": f"./{EVIL}"}}},
+    {"net": "fcos", "head": f"./{EVIL} (width=8)"},
+    {"net": "fcos", "head": "boxes", "net_options": {"backbone": f"./{EVIL} (width=8)"}},
+    {"net": "fcos", "head": "boxes", "net_options": {"backbone": [f"./{EVIL}"]}},
+    {"net": "fcos", "head": "boxes", "net_options": {"neck": {"name": f"./{EVIL}"}}},
+]
+
+
+@pytest.mark.parametrize("change", SPELLINGS, ids=str)
+def test_a_card_never_runs_a_file_however_it_is_spelled(file, change, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / EVIL).write_text("open('EXECUTED', 'w').close()\n")
+    card = json.loads(members(file)["model.json"])
+    rewritten(file, **{"model.json": json.dumps({**card, **change}).encode()})
+    for code in ((), ("other.py",)):
+        with pytest.raises(VidiError) as caught:
+            load(file, code=code)
+        assert caught.value.exit_code == 2
+    assert not (tmp_path / "EXECUTED").exists()
+
+
+def test_a_task_that_is_a_file_is_run_where_it_is_named(file, tmp_path):
+    card = json.loads(members(file)["model.json"])
+    rewritten(file, **{"model.json": json.dumps({**card, "task": "./mine.py"}).encode()})
+    (tmp_path / "mine.py").write_text("task = None\n")
+    assert load(file, code=[tmp_path / "mine.py"]).card.task == str(tmp_path / "mine.py")
+
+
+def test_files_of_one_name_are_told_apart_by_their_path(tmp_path):
+    part = "from vidi.nets.{0} import {1}\n"
+    for folder, what in (("a (1)", part.format("fcos", "net")), ("b", part.format("small", "backbone")), ("c", part.format("necks.fpn", "neck"))):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(what)
+    name, options = str(tmp_path / "a (1)" / "mine.py"), {"backbone": f"{tmp_path}/b/mine.py(widths=[8,16,32])", "neck": f"{tmp_path}/c/mine.py", "width": 16}
+    net = build_net(name, "boxes", Space("Detections", ("a",)), options)
+    card = make_card(net, task="detect", name=name, options=options, head="boxes", preprocess=Preprocess((32, 32)))
+    file = Model(net, card).save(tmp_path / "m.vidi")
+    assert len(code_of(card)) == 3 and load(file, code=code_of(card)).names == ("a",)
+    with pytest.raises(ModelError, match="not run unless named"):
+        load(file)
 
 
 @pytest.mark.parametrize("text", [b"{", b"[]", b'{"a":1,"a":2}', b"\xff\xfe", b"[" * 100_000, b'{"format": NaN}'])

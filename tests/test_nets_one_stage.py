@@ -9,6 +9,7 @@ from vidi.core.space import Space
 from vidi.errors import ChoiceError, RecipeError
 from vidi.labels import Detections
 from vidi.nets import csp, fcos, yolo
+from vidi.nets._adopt import adopt
 from vidi.nets.blocks.one_stage import padded
 from vidi.nets.dense import anchored, tal
 from vidi.nets.dense._base import centers, ignored, pad_truth
@@ -284,6 +285,12 @@ def test_parse_anchors():
         == [[(4, 4)], [(30, 30)]]
         == anchored.parse_anchors([[4, 4], [30, 30]], (8, 16))
     )
+
+
+def test_weights_of_another_net_leave_the_anchors_alone():
+    net, other = (yolo.net(SPACE, width=8, anchors=anchors) for anchors in (ANCHORS, [2 * side for side in ANCHORS]))
+    adopt(net, other.state_dict())
+    assert net.head.sizes.flatten().tolist() == ANCHORS
 
 
 def test_anchored_boxes():

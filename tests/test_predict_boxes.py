@@ -16,6 +16,7 @@ from vidi.core.space import Space
 from vidi.data import read
 from vidi.engine.decoding import decoding
 from vidi.engine.evaluate import make_loader, score, tuned
+from vidi.engine.outputs import class_folders
 from vidi.errors import ChoiceError, InputError, RecipeError, ResourceError
 from vidi.labels import Classification, Detections, Regression
 from vidi.metrics._choose import choose_thresholds, has_thresholds
@@ -54,6 +55,13 @@ def test_one_row_per_thing_and_one_crop(tmp_path):
     assert sorted(path.parent.name for path in (tmp_path / "out/crops").rglob("*.png")) == ["green", "red", "red"]
     (green,) = (tmp_path / "out/crops/green").iterdir()
     assert np.array_equal(np.asarray(Image.open(green)), PICTURE[30:50, 40:61])
+
+
+def test_every_class_has_a_folder_of_its_own():
+    names = ["v1.0", "v1.1", "猫", "犬", "red square", "a/b", "A_b"]
+    folders = class_folders(names)
+    assert len({folder.casefold() for folder in folders.values()}) == len(names) and class_folders([]) == {}
+    assert folders["v1.0"] == "v1_0" and folders["red square"] == "red_square" and folders["犬"] == "3__"
 
 
 @pytest.mark.parametrize("format", ["coco", "yolo"])

@@ -57,6 +57,14 @@ def test_the_nets_own_anchors_are_compared(data, tmp_path):
     assert {row[0]: row[1] for row in report.sections[0]["rows"]} == {"fitted": 3, "yolov3": 9, str(outside): 1}
 
 
+def test_settings_of_the_net_come_as_words_too(data, tmp_path):
+    words = {"backbone": "small(widths=[8,16,32])", "width": "16"}
+    report = anchors(data, imgsz=64, count=3, generations=0, net="retinanet", out=str(tmp_path), **words)
+    assert report.numbers["retinanet.recall"] >= 0
+    with pytest.raises(RecipeError, match="did you mean backbone"):
+        anchors(data, imgsz=64, count=3, generations=0, net="retinanet", out=str(tmp_path), backbon="small")
+
+
 def test_refusals(data, tmp_path):
     out = str(tmp_path / "none")
     for wrong in ({"imgsz": 2}, {"count": 0}, {"show": "boxes"}, {"iou": 2}):

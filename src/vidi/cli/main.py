@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from vidi.errors import ChoiceError, VidiError, nearest
+from vidi.errors import ChoiceError, ResourceError, VidiError, nearest
 
 BUGS = "please report it, with the command and what --debug shows"
 
@@ -25,11 +25,22 @@ def main(words: list[str] | None = None) -> int:
         return _fail(75, "STOPPED", {"rule": "interrupted"}, "error: STOPPED rule=interrupted", as_json)
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        if debug:
+            raise
+        if error.filename is None:
+            return _bug(error, as_json)
+        refused = ResourceError(f"the system refuses: {error.strerror}", file=error.filename, fix="check the path, its rights and the space left")
+        return _fail(refused.exit_code, refused.code, refused.fields(), str(refused), as_json)
     except Exception as error:
         if debug:
             raise
-        fields = {"rule": f"{type(error).__name__}: {error}".replace("\n", " "), "fix": BUGS}
-        return _fail(1, "BUG", fields, f"error: BUG rule={fields['rule']} fix={BUGS}", as_json)
+        return _bug(error, as_json)
+
+
+def _bug(error: Exception, as_json: bool) -> int:
+    fields = {"rule": f"{type(error).__name__}: {error}".replace("\n", " "), "fix": BUGS}
+    return _fail(1, "BUG", fields, f"error: BUG rule={fields['rule']} fix={BUGS}", as_json)
 
 
 def _take(words: list[str], flag: str) -> bool:

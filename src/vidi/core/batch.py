@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
+from vidi.errors import InputError
 from vidi.labels import Label
+
+
+def check_batch(batch: int) -> None:
+    """
+    Raises:
+        InputError: not a number of pictures per step.
+    """
+    if batch < 1:
+        raise InputError("at least one picture per step", at="batch", value=batch)
 
 
 @dataclass(frozen=True, slots=True)

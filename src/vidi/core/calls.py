@@ -30,5 +30,7 @@ def parse_call(text: str, at: str) -> tuple[str, dict[str, Any]]:
         key, equals, value = item.partition("=")
         if not equals or not key.strip().isidentifier():
             raise RecipeError("settings are written key=value", at=at, value=item, fix=f"{found['name']}(key=value)")
+        if key.strip() in settings:
+            raise RecipeError("a setting stands twice", at=at, value=item)
         settings[key.strip()] = parse_yaml(value.strip())
     return found["name"], settings

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +15,22 @@ from types import ModuleType
 from vidi.errors import ChoiceError, nearest
 
 _HOME = Path(__file__).resolve().parent.parent
+_ALLOWED: ContextVar[frozenset[Path] | None] = ContextVar("allowed", default=None)
+
+
+@contextlib.contextmanager
+def only(files: Iterable[str | Path]) -> Iterator[None]:
+    """Within the block `load` imports no Python file by path but these, however the path is spelled."""
+    token = _ALLOWED.set(frozenset(Path(file).expanduser().resolve() for file in files))
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(token)
+
+
+def is_path(name: str) -> bool:
+    """Whether a name is taken for the path of a Python file."""
+    return name.endswith(".py") or "/" in name
 
 
 def room_path(room: str) -> Path:
@@ -31,7 +50,7 @@ def load(room: str, name: str) -> ModuleType:
     Raises:
         ChoiceError: nothing answers to the name; the message has the folder that was looked in and the nearest names.
     """
-    if name.endswith(".py") or "/" in name:
+    if is_path(name):
         return _load_path(Path(name), room)
     if not name.startswith("_") and (room_path(room) / f"{name}.py").is_file():
         return importlib.import_module(f"vidi.{room.replace('/', '.')}.{name}")
@@ -50,6 +69,9 @@ def load(room: str, name: str) -> ModuleType:
 
 def _load_path(path: Path, room: str) -> ModuleType:
     path = path.expanduser().resolve()
+    allowed = _ALLOWED.get()
+    if allowed is not None and path not in allowed:
+        raise ChoiceError("a Python file outside vidi, which is not run unless named", file=path, fix=f"code={path}")
     if not path.is_file():
         raise ChoiceError("no such Python file", file=path, fix=f"give the path of an existing .py file, or a name of vidi/{room}")
     key = f"vidi_outside.{room.replace('/', '_')}.{path.stem}_{abs(hash(str(path))):x}"

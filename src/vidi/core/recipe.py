@@ -153,11 +153,15 @@ def _plain(value: Any, annotation: Any) -> Any:
     from vidi.core.files import parse_yaml
 
     parsed = parse_yaml(value)
-    return parsed if isinstance(parsed, (int, float, bool, list, str)) else value
+    return parsed if isinstance(parsed, (int, float, bool, list, dict, str)) else value
 
 
 def split_list(text: str) -> list[str]:
-    """Items of ``a, b(x=1, y=2), c``: commas inside brackets do not count."""
+    """Items of ``a, b(x=1, y=2), c``: commas inside brackets do not count.
+
+    Raises:
+        RecipeError: a bracket without its partner, which would swallow items.
+    """
     items, depth, start = [], 0, 0
     for i, character in enumerate(text + ","):
         depth += character in "([" 
@@ -165,4 +169,6 @@ def split_list(text: str) -> list[str]:
         if character == "," and depth == 0:
             items.append(text[start:i].strip())
             start = i + 1
+    if depth:
+        raise RecipeError("brackets that do not match", value=text)
     return [item for item in items if item]

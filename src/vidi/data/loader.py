@@ -15,14 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidi.core.batch import Batch
+from vidi.core.batch import Batch, Frame, check_batch
 from vidi.core.dataset import Dataset
 from vidi.data._workers import cores
 from vidi.data.pixels import Pending, PixelStore
 from vidi.errors import DataError
+from vidi.labels import Label
 
 _BOUND = 0.15
 _END = object()
+_STILL = np.eye(3)
 
 
 @dataclass(slots=True)
@@ -85,8 +87,7 @@ class Loader:
     """
 
     def __init__(self, store: PixelStore, dataset: Dataset, *, batch: int, pin: bool = False):
-        if batch < 1:
-            raise ValueError(f"batch: expected at least 1, got {batch}")
+        check_batch(batch)
         if len(store) != len(dataset):
             raise ValueError(f"store and data set differ: {len(store)} and {len(dataset)} samples")
         self.store, self.dataset, self.batch = store, dataset, batch
@@ -110,7 +111,7 @@ class Loader:
             prefetch: batches made ahead in a thread that ends with the iterator; 0: none, each is made when asked for.
 
         Yields:
-            batches whose ``image`` is (B, 3, H, W) uint8, a channels-last view.
+            batches whose ``image`` is (B, 3, H, W) uint8, a channels-last view, with labels in its pixels.
         """
         if start < 0 or prefetch < 0:
             raise ValueError("start and prefetch: expected at least 0")
@@ -176,10 +177,15 @@ class Loader:
         if self.pin:
             images = images.pin_memory()
         inputs = {"image": images.permute(0, 3, 1, 2)} | {name: torch.from_numpy(rows[indices]) for name, rows in self._others.items()}
-        samples = self.dataset.samples
-        batch = Batch(inputs, [samples[i].label for i in indices.tolist()], self.store.frames(indices), indices)
+        frames = self.store.frames(indices)
+        batch = Batch(inputs, [self._on_canvas(i, frame) for i, frame in zip(indices.tolist(), frames)], frames, indices)
         self.stats.fetch_seconds += time.perf_counter() - begun
         return batch
+
+    def _on_canvas(self, index: int, frame: Frame) -> Label | None:
+        """A sample's label in the canvas's pixels."""
+        label = self.dataset.samples[index].label
+        return label if label is None or np.array_equal(frame.matrix, _STILL) else label.cropped(frame.matrix, self.store.preprocess.size)
 
 
 def _other_inputs(dataset: Dataset) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from vidi.core.preprocess import Preprocess
 from vidi.core.task import Task
 from vidi.data.loader import Loader
 from vidi.data.pixels import PixelStore
+from vidi.engine.decoding import decoding
 from vidi.engine.galleries import galleries
 from vidi.engine.infer import Inference, infer
 from vidi.engine.tiles import Tiling, infer_tiles
@@ -23,6 +24,9 @@ from vidi.errors import DataError, InputError
 from vidi.metrics._choose import choose_thresholds, has_thresholds
 from vidi.metrics._evaluate import Evaluation, evaluate
 from vidi.report import Report
+
+SCORED_FROM = 0.01
+"""Things from this score on count in the numbers, as average precision asks for unsure ones too."""
 
 
 @dataclass(slots=True)
@@ -42,11 +46,12 @@ def score(
 ) -> Scored:  # fmt: skip
     """Run the net over a labeled data set and compute the task's numbers (or only those of `metrics`), with bootstrap intervals when
     asked for. With `views` or `tiling`, of predictions made with them; a tiled picture has no loss."""
-    if tiling is not None:
-        rule, size = loader.store.preprocess, loader.batch
-        found = Inference(infer_tiles(net, dataset, rule, tiling, device=device, batch=size, precision=precision, views=views, title=title))
-    else:
-        found = infer(net, loader, len(dataset), device=device, precision=precision, losses=True, views=views, title=title)
+    with decoding(net, conf=min(net.conf, SCORED_FROM) if hasattr(net, "conf") else None):
+        if tiling is not None:
+            rule, size = loader.store.preprocess, loader.batch
+            found = Inference(infer_tiles(net, dataset, rule, tiling, device=device, batch=size, precision=precision, views=views, title=title))
+        else:
+            found = infer(net, loader, len(dataset), device=device, precision=precision, losses=True, views=views, title=title)
     settings = dict(settings or {})
     if figures:
         settings["sizes"] = [frame.size for frame in loader.store.frames(np.arange(len(dataset)))]

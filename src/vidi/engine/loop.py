@@ -125,14 +125,13 @@ class Loop:
     def resume(self) -> bool:
         """Go to the newest whole checkpoint; False when there is none."""
         found = checkpoint.latest(self.run.state)
-        if found is None:
-            return False
-        plain, tensors = found
-        checkpoint.restore(plain, tensors, self.net, self.optimizer, self.average)
-        self.position = Position(**{key: plain[key] for key in asdict(Position())})
+        if found is not None:
+            plain, tensors = found
+            checkpoint.restore(plain, tensors, self.net, self.optimizer, self.average)
+            self.position = Position(**{key: plain[key] for key in asdict(Position())})
         for logger in (*self.loggers, self.gradients):
             logger.rewind(self.position.logged.get(logger.name, 0))
-        return True
+        return found is not None
 
     def checkpoint(self) -> None:
         for logger in (*self.loggers, self.gradients):
@@ -153,6 +152,8 @@ class Loop:
         self._call("on_train_start")
         try:
             with StopRequest() as stop:
+                if self.done and self.position.batch:  # resumed between the last step and the end of its epoch
+                    self._close_epoch(0.0, 0.0)
                 while not self.done and not self._impatient():
                     self._epoch(stop)
         except (torch.OutOfMemoryError, MemoryError) as error:
@@ -161,6 +162,7 @@ class Loop:
             if "not enough memory" in str(error) or "can't allocate" in str(error):
                 raise self._out_of_memory(error) from error
             raise
+        self.accelerator.unwrap_model(self.module, keep_fp32_wrapper=False)  # what is scored now is what will be loaded: full precision
         self._call("on_train_end")
         return self.position
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,10 @@ def check(folder: Path | None, *, crops: bool, format: str, family: str) -> None
 
     Raises:
         ChoiceError: a format that nothing writes.
-        InputError: no folder to write into, one that holds such a copy already, or labels without things to cut out.
+        InputError: no folder to write into, a file in its place, one that holds such a copy already, or labels without things to cut out.
     """
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise InputError("not a folder", file=folder, at="out", fix="out=FOLDER")
     wanted = [name for name, on in (("crops", crops), ("format", format != "csv")) if on]
     if wanted and folder is None:
         raise InputError("there is no folder to write into", at=wanted[0], fix="out=FOLDER")
@@ -120,6 +123,7 @@ def _crop(dataset: Dataset, folder: Path, names: list[str]) -> None:
     """One picture for each thing, at least a pixel large."""
     from PIL import Image
 
+    folders = class_folders(names)
     for i, sample in enumerate(dataset.samples):
         if sample.label is None:
             continue
@@ -128,11 +132,23 @@ def _crop(dataset: Dataset, folder: Path, names: list[str]) -> None:
         for k, ((x1, y1, x2, y2), record) in enumerate(zip(boxes.tolist(), sample.label.records(names))):
             left, upper = min(max(0, int(np.floor(x1))), wide - 1), min(max(0, int(np.floor(y1))), tall - 1)
             right, lower = min(max(left + 1, int(np.ceil(x2))), wide), min(max(upper + 1, int(np.ceil(y2))), tall)
-            place = folder / (plain(str(record.get("class", "thing"))) or "_")
+            kind = str(record.get("class", "thing"))
+            place = folder / (folders.get(kind) or _safe(kind))
             place.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.ascontiguousarray(pixels[upper:lower, left:right])).save(place / f"{i:05d}_{plain(sample.id)}_{k:03d}.png")
 
 
+def class_folders(names: list[str]) -> dict[str, str]:
+    """A folder's name for each class; classes that would share one get their numbers in front."""
+    safe = {name: _safe(name) for name in names}
+    counts = Counter(text.casefold() for text in safe.values())
+    return {name: f"{i}_{text}" if counts[text.casefold()] > 1 else text for i, (name, text) in enumerate(safe.items())}
+
+
 def plain(name: str) -> str:
     """A name that any file system takes, at most 60 characters."""
-    return "".join(c if c.isalnum() and c.isascii() else "_" for c in Path(name).stem)[-60:]
+    return _safe(Path(name).stem)
+
+
+def _safe(text: str) -> str:
+    return "".join(c if c.isalnum() and c.isascii() else "_" for c in text)[-60:] or "_"

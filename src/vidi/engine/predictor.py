@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vidi.core.batch import check_batch
 from vidi.core.console import progress, quiet
 from vidi.core.dataset import Dataset, Sample
 from vidi.data import video
@@ -38,13 +39,14 @@ class Predictor:
 
     Raises:
         RecipeError: a setting the net does not have, or out of range.
-        InputError: classes the model does not know, or labels of a family that a setting does not suit.
+        InputError: no picture per step, classes the model does not know, or labels of a family that a setting does not suit.
     """
 
     def __init__(
         self, model: Model, *, batch: int = 64, conf: float | None = None, iou: float | None = None, max_det: int | None = None, nms: str | None = None,
         tile: Any = None, overlap: float | None = None, whole: bool = True, tta: str | None = None, classes: Sequence[str | int] | None = None,
     ):  # fmt: skip
+        check_batch(batch)
         self.model, self.batch, self.conf = model, batch, conf
         self.settings = {"conf": conf, "iou": iou, "max_det": max_det, "nms": nms}
         self.views = parse_views(tta)

@@ -170,7 +170,7 @@ def make_net(recipe: Recipe, dataset: Dataset, train: Dataset) -> tuple[Net, lis
     lineage = []
     if recipe.weights:
         state, provenance = weights_of(recipe.weights, recipe.net or "", net)
-        adopted = _pretrained.adopt(net, state)
+        adopted = _pretrained.adopt(net, state, provenance)
         say(f"weights {recipe.weights}: {adopted.summary}")
         if not adopted.loaded:
             raise RecipeError("no tensor of these weights fits the net", at="weights", value=recipe.weights, fix="another net, or other weights")

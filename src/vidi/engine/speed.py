@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from vidi.core.batch import check_batch
 from vidi.errors import InputError
 from vidi.model import Model
 from vidi.report import Report
@@ -25,6 +26,9 @@ def measure(model: Model, path: Path | None, device: torch.device, *, batch: int
     """Latency, throughput, end-to-end time from file bytes, size, memory and operations of a model on this machine."""
     if precision not in ("fp32", "bf16"):
         raise InputError("fp32 or bf16", at="precision", value=precision)
+    check_batch(batch)
+    if runs < 1:
+        raise InputError("at least one run", at="runs", value=runs)
     before = torch.get_num_threads()
     if threads:
         torch.set_num_threads(threads)

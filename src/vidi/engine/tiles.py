@@ -79,13 +79,15 @@ def parse_tiling(
     """
     trained = trained or {}
     tile = trained.get("tile") if tile is None else tile
-    overlap = float(trained.get("tile_overlap", 0.2)) if overlap is None else overlap
+    overlap = trained.get("tile_overlap", 0.2) if overlap is None else overlap
+    if not isinstance(overlap, (int, float)) or not isinstance(tile, (str, int, list, tuple, type(None))):
+        raise RecipeError("not a tile with an overlap", at="tile", value=f"{tile}, {overlap}")
     if tile is None or tile in ("none", "None", ""):
         return None
     if tile == "auto":
         return Tiling(canvas, overlap, whole)
     sides = [int(side) for side in re.findall(r"\d+", tile)] if isinstance(tile, str) else [tile] if isinstance(tile, int) else list(tile)
-    if isinstance(tile, str) and not re.fullmatch(r"[\[(]?\s*\d+\s*(?:[,x×]\s*\d+\s*)?[\])]?", tile) or len(sides) not in (1, 2):
+    if isinstance(tile, str) and not re.fullmatch(r"[\[(]?\s*\d+\s*(?:[,x×]\s*\d+\s*)?[\])]?", tile) or len(sides) not in (1, 2) or not all(isinstance(side, int) for side in sides):
         raise RecipeError("not a tile", at="tile", value=tile, fix="a side in pixels, HEIGHT,WIDTH, or auto")
     return Tiling((int(sides[0]), int(sides[-1])), overlap, whole)
 

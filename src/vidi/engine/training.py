@@ -162,8 +162,9 @@ class Training:
             name: Loader(PixelStore(parts[name], preprocess, **options), parts[name], batch=max(size, 64)) for name in ("val", "test") if len(parts[name])
         }
         order = _order(parts["train"], recipe)
-        if not resumed:
+        if not recipe.weights and not any(run.state.glob("step-*.ckpt")):  # weights and checkpoints bring the values along
             net.prepare({"image": prepare.first_pictures(loader, order(0))})
+        if not resumed:
             precision, why = devices.choose_precision(recipe.precision, device, net.to(device), preprocess.size, size, recipe.channels_last)
             recipe = recipe.model_copy(update={"precision": precision})
             self._save_args(run, recipe, dataset, data)

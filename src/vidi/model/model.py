@@ -15,7 +15,7 @@ from torch import Tensor
 
 import vidi
 from vidi.core import discovery
-from vidi.core.batch import Frame
+from vidi.core.batch import Frame, check_batch
 from vidi.core.container import Container, write_container
 from vidi.core.files import parse_json
 from vidi.core.kinds import kind_to_dict
@@ -41,7 +41,7 @@ def build_net(net: str, head: str, space: Space, options: Mapping[str, Any]) -> 
     maker = discovery.member(discovery.load("nets", net), "net", "nets")
     try:
         return maker(space, head, **options)
-    except TypeError as error:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise InputError(f"the net refuses its settings: {error}", at=net, value=dict(options), fix="see `vidi list nets`") from error
 
 
@@ -76,6 +76,7 @@ class Model:
             batch: pictures per step.
         """
         many = [pictures] if isinstance(pictures, (str, Path, bytes, np.ndarray)) else list(pictures)
+        check_batch(batch)
         labels: list[Label] = []
         for start in range(0, len(many), batch):
             images, frames = self.load(many[start : start + batch])
@@ -103,6 +104,7 @@ class Model:
             layers: raw keys such as ``features``, stage names, or module paths; see `layers`.
         """
         many = [pictures] if isinstance(pictures, (str, Path, bytes, np.ndarray)) else list(pictures)
+        check_batch(batch)
         parts: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
         for start in range(0, len(many), batch):
             images, _ = self.load(many[start : start + batch])
@@ -175,8 +177,8 @@ def load(path: str | Path | Model, *, device: str = "cpu", code: Sequence[str | 
     Args:
         path: a ``.vidi`` file (or a Model, which is returned as it is).
         device: where the model will run.
-        code: Python files of the model's own net, head, backbone or neck from outside vidi; they are only imported when named here, and
-            found by their file's name.
+        code: Python files of the model's own task, net, head, backbone or neck from outside vidi; they are only imported when named here, and
+            found by their path, else by their file's name.
         allow_nonfinite: accept NaN or infinite weights.
 
     Raises:
@@ -196,38 +198,42 @@ def load(path: str | Path | Model, *, device: str = "cpu", code: Sequence[str | 
         reports = {name[8:]: container.read(name) for name in container.names if name.startswith("reports/")}
     if card.weights_sha256 and sha256(weights) != card.weights_sha256:
         raise ModelError("the weights are not those the model was saved with", file=path, at="weights.safetensors", fix="get the file again")
-    named = {Path(one).name: str(one) for one in code}
-    net, head = _named(card.net, named, path), _named(card.head, named, path)
+    named = [str(one) for one in code]
+    task, net = (_named(text, named, path, call=False) for text in (card.task, card.net))
+    head = _named(card.head, named, path)
     options = {key: _named(value, named, path) if isinstance(value, str) else value for key, value in card.net_options.items()}
-    built = build_net(net, head, card.label_space, options)
+    with discovery.only(named):
+        built = build_net(net, head, card.label_space, options)
     fit_weights(built, parse(weights, path), path, allow_nonfinite)
-    return Model(built, card, device=device, reports=reports)
+    return Model(built, card.model_copy(update={"task": task}), device=device, reports=reports)
 
 
 def code_of(card: Card) -> list[str]:
     """The Python files from outside vidi that a model is made of."""
-    texts = [card.net, card.head, *(value for value in card.net_options.values() if isinstance(value, str))]
-    return [file for text in texts if (file := _file(text)) is not None]
+    texts = [card.head, *(value for value in card.net_options.values() if isinstance(value, str))]
+    files = [*(_file(text, call=False) for text in (card.task, card.net)), *map(_file, texts)]
+    return [file for file in files if file is not None]
 
 
-def _file(text: str) -> str | None:
-    """The Python file that a setting names, as ``./mine.py`` or ``./mine.py(width=32)``."""
-    name = text.partition("(")[0].strip()
-    return name if name.endswith(".py") or "/" in name else None
+def _file(text: str, call: bool = True) -> str | None:
+    """The Python file that a setting names, as ``./mine.py`` or, in a call, ``./mine.py(width=32)``."""
+    name = text.partition("(")[0].strip() if call else text
+    return name if discovery.is_path(name) else None
 
 
-def _named(text: str, named: Mapping[str, str], path: Path) -> str:
+def _named(text: str, named: Sequence[str], path: Path, call: bool = True) -> str:
     """A setting with the file it names replaced by the one the caller allows.
 
     Raises:
         ModelError: the caller does not name this file.
     """
-    file = _file(text)
+    file = _file(text, call)
     if file is None:
         return text
-    if Path(file).name not in named:
-        raise ModelError("a part of the net is a Python file outside vidi, which is not run unless named", file=path, value=file, fix=f"code={file}")
-    return named[Path(file).name] + text[len(text.partition("(")[0].rstrip()) :]
+    same = [one for one in named if Path(one).resolve() == Path(file).resolve()] or [one for one in named if Path(one).name == Path(file).name]
+    if not same:
+        raise ModelError("a part of the model is a Python file outside vidi, which is not run unless named", file=path, value=file, fix=f"code={file}")
+    return same[0] + text.strip().removeprefix(file)
 
 
 def _json(container: Container) -> Any:

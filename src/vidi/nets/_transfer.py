@@ -13,6 +13,8 @@ from vidi.core.net import Net
 from vidi.errors import RecipeError, nearest
 
 NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm)
+TOPS = ("pool", "neck", "rpn", "head")
+"""Stages that no published weights fill: they stand on the backbone and learn with the head."""
 
 
 def trainable_stages(net: Net) -> list[str]:
@@ -24,7 +26,7 @@ def stages_of(net: Net, spec: int | str | Iterable[str] | None) -> list[str]:
     """The stages that a setting speaks of.
 
     Args:
-        spec: how many from the input; names (or one string of names with commas); ``backbone``: all before the head and pooling;
+        spec: how many from the input; names (or one string of names with commas); ``backbone``: all before neck, pooling and head;
             ``none``, ``""``, None or 0: none.
 
     Raises:
@@ -42,7 +44,7 @@ def stages_of(net: Net, spec: int | str | Iterable[str] | None) -> list[str]:
     chosen: set[str] = set()
     for part in wanted:
         if part == "backbone":
-            chosen |= {name for name in names if name not in ("head", "pool")}
+            chosen |= {name for name in names if name not in TOPS}
         elif part in net.stages():
             chosen.add(part)
         else:
@@ -109,11 +111,11 @@ def trained_at(net: Net, progress: float, until: float = 0.5) -> list[str]:
 
     Args:
         progress: share of the run done, 0..1.
-        until: share of the run after which all stages learn. At 0 only the head (and pooling) learns; the others join one by one,
+        until: share of the run after which all stages learn. At 0 only the head (and neck and pooling) learns; the others join one by one,
             from the output, at equal distances.
     """
     names = trainable_stages(net)
-    tops = sum(name in ("head", "pool") for name in names)
+    tops = sum(name in TOPS for name in names)
     below = len(names) - tops
     joined = below if progress >= until else int((below + 1) * max(0.0, progress) / until)
     return names[below - min(joined, below) :]

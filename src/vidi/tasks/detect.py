@@ -56,5 +56,8 @@ task = Task(
     recipe={"batch": 16, "lr": 1e-3, "clip": 10.0, "ema": 0.99, "close_mix": 0.15},
     toy=toy,
     meaning="boxes with classes around the things on a picture",
-    demo=("digit-scenes", {"imgsz": 96, "epochs": 24, "lr": 2e-3, "augment": ["scale_jitter(low=0.7, high=1.4)", "brightness", "contrast", "mosaic"]}),
+    demo=("digit-scenes", {
+        "imgsz": 96, "epochs": 24, "lr": 3e-3, "head_options": {"cls": 2.0},
+        "augment": ["scale_jitter(low=0.7, high=1.4)", "brightness", "contrast", "mosaic(p=0.3)"],
+    }),  # fmt: skip
 )

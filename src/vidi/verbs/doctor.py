@@ -49,15 +49,18 @@ def doctor(
     from vidi.data._pages import numbers, sections
     from vidi.data._repair import MODES, listing_suffix
     from vidi.data.doctor import examine
-    from vidi.errors import ChoiceError
+    from vidi.errors import ChoiceError, InputError
     from vidi.report import Report
 
+    if boxes not in MODES:
+        raise ChoiceError("one of clip, drop", at="boxes", value=boxes)
+    for key, value, least in (("limit", limit, 1), ("show", show, 0)):
+        if value is not None and value < least:
+            raise InputError(f"a whole number from {least}", at=key, value=value)
     faults: list = []
     dataset = read(data, task=task, faults=faults)
     if fix in MODES:
         fix, boxes = str(Path(out or ".") / f"{dataset.name}-{fix}{listing_suffix(dataset)}"), fix
-    if boxes not in MODES:
-        raise ChoiceError("one of clip, drop", at="boxes", value=boxes)
     target = _outside(Path(fix), dataset) if fix else None
     found = examine(dataset, near_duplicates=near, sample_limit=limit, faults=faults)
     for line in found.lines(show):

@@ -66,7 +66,7 @@ def val(
     dataset = evaluate.align(read(data, task=task), loaded.net)
     evaluate.check_space(loaded.net, dataset)
     chosen = split or next((name for name in ("test", "val") if dataset.splits.get(name)), None)
-    dataset = dataset.split(chosen) if chosen else dataset
+    dataset = read(dataset, split=chosen)
     evaluate.check_space(loaded.net, dataset)
     loader = evaluate.make_loader(dataset, loaded.preprocess, batch)
     settings = evaluate.settings_of(loaded.card)

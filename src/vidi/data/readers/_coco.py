@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,9 @@ def outline_of(value: Any, size: Size, at: str, who: str) -> Outline | None:
 def _ring(values: list[Any], at: str, who: str) -> np.ndarray:
     if len(values) < 6 or len(values) % 2:
         raise DataError(f"{who}: a polygon of {len(values)} numbers", at=at, fix="x, y, x, y, x, y, …: at least three points")
-    if set(map(type, values)) <= {int, float} and np.abs(points := np.asarray(values, np.float64)).max() <= FARTHEST:
-        return points.reshape(-1, 2)
+    with contextlib.suppress(OverflowError):
+        if set(map(type, values)) <= {int, float} and np.abs(points := np.asarray(values, np.float64)).max() <= FARTHEST:
+            return points.reshape(-1, 2)
     for i, value in enumerate(values):
         if not is_number(value) or not abs(value) <= FARTHEST:
             raise DataError(f"{who}: not a coordinate", at=f"{at}/{i}", value=value, fix=f"a finite number up to {FARTHEST:.0f}")

@@ -261,7 +261,7 @@ def _truth(text: str) -> bool:
 
 def _whole(text: str) -> int:
     value = float(text)
-    if value != int(value):
+    if value != int(value) or abs(value) >= 1 << 63:
         raise ValueError(text)
     return int(text) if text.strip().lstrip("-").isdigit() else int(value)
 

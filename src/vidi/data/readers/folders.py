@@ -53,6 +53,9 @@ def read(path: Path, ask: Ask) -> Dataset:
     order = _order(names, classes, found, path, ask)
     space, labels = shared_labels(order, ask, file=path) if order else (None, [])
     index = {name: i for i, name in enumerate(order)}
+    for name in [] if order else found.others:
+        if name.lower().endswith(".json") and "annotations" in name.casefold():
+            ask.faults.add("annotations that are not COCO, and nothing else gives labels", file=path / name, fix="repair the file, or move it elsewhere")
     base = str(path) + "/"
     samples = [
         Sample(

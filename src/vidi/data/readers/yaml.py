@@ -120,8 +120,10 @@ def _settled(ask: Ask, values: dict[str, Any], spelled: dict[str, Any], root: Pa
     want = ask.want
     task = _text(values, "task", file)
     if want is None and task is not None:
-        from vidi.core.discovery import load, member
+        from vidi.core.discovery import is_path, load, member
 
+        if is_path(task):
+            raise DataError("a data.yaml names a task of vidi, never code", file=file, at="task", value=task, fix=f"remove it, and give task={task} by hand")
         want = member(load("tasks", task), "task", "tasks")
     names = _class_names(spelled, file)
     count = values.get("nc")

@@ -11,7 +11,7 @@ import numpy as np
 from vidi.core.dataset import Dataset, Sample
 from vidi.core.images import open_image
 from vidi.core.preprocess import Preprocess
-from vidi.errors import DataError, RecipeError, VidiError
+from vidi.errors import DataError, RecipeError, VidiError, nearest
 from vidi.labels import Label
 
 
@@ -57,15 +57,22 @@ def net_anchors(name: str, options: Mapping[str, Any], dataset: Dataset, size: t
     """(A, 4) boxes in input pixels that a net starts from: its raw output ``anchors``.
 
     Raises:
-        RecipeError: the net has none.
+        RecipeError: the net has none, or no such settings.
     """
     import torch
 
+    from vidi.core.recipe import make_recipe
+    from vidi.engine.prepare import net_keys
     from vidi.model import build_net
 
     if dataset.space is None:
         raise DataError("no labels", file=dataset.root)
-    net = build_net(name, "boxes", dataset.space, options).eval()
+    known = net_keys(name)
+    for key in options:
+        if key not in known:
+            close = nearest(key, known)
+            raise RecipeError("the net has no such setting", at=key, value=name, fix=f"did you mean {', '.join(close)}?" if close else f"one of: {', '.join(known)}")
+    net = build_net(name, "boxes", dataset.space, make_recipe(dict(options), net_keys=known).net_options).eval()
     with torch.inference_mode():
         raw = net({"image": torch.zeros(1, 3, *size)})
     if "anchors" not in raw:

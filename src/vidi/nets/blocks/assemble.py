@@ -112,4 +112,8 @@ def _made(
             fix = f"did you mean {', '.join(close)}?" if close else f"one of: {', '.join(known) or 'none'}"
             raise RecipeError(f"this {what} has no such setting", at=what, value=f"{key} in {text}", fix=fix)
     usual = {key: value for key, value in defaults.items() if value is not None and (anything or key in known)}
-    return maker(*arguments, **{**usual, **settings})
+    chosen = {**usual, **settings}
+    width = chosen.get("width")
+    if isinstance(width, (int, float)) and width <= 0:
+        raise RecipeError("a width is positive", at="width", value=width)
+    return maker(*arguments, **chosen)

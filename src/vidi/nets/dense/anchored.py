@@ -42,7 +42,7 @@ class Anchored(DenseHead):
             raise RecipeError(f"one of {', '.join(BOX_LOSSES)}", at="box_loss", value=box_loss)
         self.strides, self.ratio, self.box_loss, self.gains = tuple(strides), ratio, BOX_LOSSES[box_loss], (box, obj, cls)
         sizes = parse_anchors(anchors, strides)
-        self.register_buffer("sizes", torch.tensor(sizes, dtype=torch.float32))  # (levels, K, 2)
+        self.register_buffer("sizes", torch.tensor(sizes, dtype=torch.float32), persistent=False)  # (levels, K, 2)
         self.count, self.outputs = len(sizes[0]), 5 + classes
         bias = torch.zeros(self.count, self.outputs)
         bias[:, 4], bias[:, 5:] = prior_bias(PRIOR), prior_bias(0.6 / (classes + 0.6))
