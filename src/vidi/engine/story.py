@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -12,12 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vidi.core import discovery
 from vidi.core.console import say
 from vidi.core.dataset import Dataset
 from vidi.data import read
 from vidi.data.split import assign
-from vidi.errors import TrainError
+from vidi.errors import InputError, TrainError
 from vidi.model import load
 from vidi.report import Report
 
@@ -103,9 +106,15 @@ def some(data: Path, task: str, settings: Mapping[str, Any], count: int = 24) ->
 
 
 def stages(run: Path) -> list[str]:
-    """The names of a model's stages that give feature maps."""
-    model = load(run / "weights" / "last.vidi")
-    return [name for name, stage in model.net.stages().items() if any(p.ndim == 4 for p in stage.state_dict().values())]
+    """The names of a model's stages that give one feature map (a neck or a dense head gives several)."""
+    model, blank = load(run / "weights" / "last.vidi"), np.zeros((32, 32, 3), np.uint8)
+    found = []
+    for name, stage in model.net.stages().items():
+        if any(p.ndim == 4 for p in stage.state_dict().values()):
+            with contextlib.suppress(InputError):
+                model.features(blank, layers=[name])
+                found.append(name)
+    return found
 
 
 def closing(base: Path, run: Path, report: Report) -> Path:

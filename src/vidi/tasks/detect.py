@@ -57,7 +57,7 @@ task = Task(
     toy=toy,
     meaning="boxes with classes around the things on a picture",
     demo=("digit-scenes", {
-        "imgsz": 96, "epochs": 24, "lr": 3e-3, "head_options": {"cls": 2.0},
+        "imgsz": 96, "epochs": 36, "lr": 3e-3, "head_options": {"cls": 2.0},
         "augment": ["scale_jitter(low=0.7, high=1.4)", "brightness", "contrast", "mosaic(p=0.3)"],
     }),  # fmt: skip
 )
