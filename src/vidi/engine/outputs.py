@@ -15,7 +15,7 @@ from vidi.core.dataset import Dataset, Sample
 from vidi.core.files import atomic_write, csv_safe, write_json
 from vidi.core.images import decode
 from vidi.errors import InputError, VidiError
-from vidi.labels import FAMILIES, Label
+from vidi.labels import FAMILIES, Detections, Label, Segmentation
 from vidi.report.pictures import grid
 
 MOST_DRAWN = 200
@@ -114,7 +114,7 @@ def _draw(dataset: Dataset, folder: Path, names: list[str]) -> None:
         drawn = sample.label.draw(pixels, names) if sample.label is not None else pixels
         Image.fromarray(drawn).save(pictures / f"{i:05d}_{plain(sample.id)}.png")
         if len(shown) < 24:
-            shown.append(pixels)
+            shown.append(drawn if isinstance(sample.label, (Detections, Segmentation)) else pixels)
             captions.append(sample.label.words(names) if sample.label is not None else "?")
     Image.fromarray(grid(shown, columns=6, captions=captions)).save(folder / "predictions.png")
 
