@@ -46,7 +46,8 @@ def score(
 ) -> Scored:  # fmt: skip
     """Run the net over a labeled data set and compute the task's numbers (or only those of `metrics`), with bootstrap intervals when
     asked for. With `views` or `tiling`, of predictions made with them; a tiled picture has no loss."""
-    with decoding(net, conf=min(net.conf, SCORED_FROM) if hasattr(net, "conf") else None):
+    own: Any = getattr(net, "conf", None)
+    with decoding(net, conf=None if own is None else min(own, SCORED_FROM)):
         if tiling is not None:
             rule, size = loader.store.preprocess, loader.batch
             found = Inference(infer_tiles(net, dataset, rule, tiling, device=device, batch=size, precision=precision, views=views, title=title))

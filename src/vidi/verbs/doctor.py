@@ -65,13 +65,13 @@ def doctor(
     found = examine(dataset, near_duplicates=near, sample_limit=limit, faults=faults)
     for line in found.lines(show):
         say(line)
-    key = ("samples", "boxes", "errors", "warnings", "faulty_boxes", "unreadable", "duplicates", "near_duplicates", "leaks", "conflicts")
+    keys = ("samples", "boxes", "errors", "warnings", "faulty_boxes", "unreadable", "duplicates", "near_duplicates", "leaks", "conflicts")
     values = numbers(found)
     about = {
         "title": f"Data: {dataset.name}", "data": str(dataset.root or dataset.name), "format": dataset.format, "task": task,
         "fingerprint": dataset.fingerprint(), "refused": bool(found.errors), "facts": found.facts,
         "findings": [finding.to_dict() for finding in found.findings],
-        "key_numbers": [name for name in key if name in values],
+        "key_numbers": [name for name in keys if name in values],
     }  # fmt: skip
     report = Report("doctor", values, about, sections=sections(found))
     if target is not None:
