@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from vidi.core.images import picture_size
 from vidi.core.space import Space
 from vidi.data import read
-from vidi.data.readers._things import picture_size
 from vidi.errors import DataError, InputError
 from vidi.labels import Polygons
 
@@ -155,7 +155,7 @@ def test_captions_and_masks_are_no_labels(tmp_path):
     assert read(tmp_path).format == "folders"
     picture(tmp_path / "two" / "images" / "1.png")
     picture(tmp_path / "two" / "labels" / "1.png")
-    assert read(tmp_path / "two").format == "folders"
+    assert read(tmp_path / "two").format == "masks"
 
 
 def test_a_broken_picture_is_a_fault(flat):

@@ -116,10 +116,10 @@ def test_masks_of_parts_are_joined():
     first, second = np.zeros((2, 1, 4, 6), bool)
     first[0, 1:3, 3:], second[0, 1:3, :2] = True, True
     joined = Detections.stitch([Detections(np.array([[3, 1, 6, 3]]), masks=first), Detections(np.array([[0, 1, 2, 3]]), masks=second)], windows, (4, 12))
-    assert joined.boxes.tolist() == [[3, 1, 8, 3]] and joined.masks.shape == (1, 4, 12)
-    assert joined.masks[0, 1:3, 3:8].all() and joined.masks.sum() == 10
+    whole = joined.bitmaps((4, 12))
+    assert joined.boxes.tolist() == [[3, 1, 8, 3]] and joined.masks is None and whole[0, 1:3, 3:8].all() and whole.sum() == 10
     alone = Detections.stitch([Detections(np.array([[3, 1, 6, 3]]), masks=first), Detections.empty()], windows, (4, 12))
-    assert alone.masks.sum() == 6 and Detections.merge([Detections(np.array([[3, 1, 6, 3]]), masks=first), Detections.empty()]).masks is not None
+    assert alone.bitmaps((4, 12)).sum() == 6 and Detections.merge([Detections(np.array([[3, 1, 6, 3]]), masks=first), Detections.empty()]).masks is not None
 
 
 def test_maps_are_blended_and_a_map_cut_up_is_itself():

@@ -45,6 +45,15 @@ class _Step:
         return None if p >= 1 else self.draw(draw).child("p").chance(p)
 
 
+@dataclass(frozen=True)
+class _Move:
+    """Matrices (B, 3, 3) onto a canvas of (height, width), and how it is bent then, (B, 2, H, W) or None."""
+
+    matrices: Tensor
+    size: tuple[int, int]
+    bend: Tensor | None
+
+
 class Pipeline:
     """Augmentations in their order, from a canvas to the size a net wants.
 
@@ -109,12 +118,11 @@ class Pipeline:
         """
         size = self.size if size is None else size
         self._refuse(batch.labels)
-        images, matrices = self.apply(batch.inputs["image"], draw, batch.labels, size=size)
+        images, moves = self._moved(batch.inputs["image"], draw, batch.labels, size)
         labels, frames = batch.labels, batch.frames
-        if matrices is not None:
-            frames = compose_frames(matrices, frames)
-            table = matrices.numpy()
-            labels = [None if label is None else label.cropped(matrix, size) for label, matrix in zip(labels, table)]
+        if moves:
+            frames = compose_frames(_total(moves), frames)
+            labels = _followed(labels, moves)
         out = replace(batch, inputs=batch.inputs | {"image": images}, labels=list(labels), frames=list(frames))
         for step in self._mixes if len(batch) and mixes else ():
             out = step.augmentation.mix(out, step.draw(draw).to(images.device))
@@ -140,12 +148,18 @@ class Pipeline:
         Returns:
             (B, 3, height, width) pictures and (B, 3, 3) float64 matrices from the canvas to them, on the CPU; None: nothing moved.
         """
-        size = self.size if size is None else size
+        images, moves = self._moved(images, draw, labels, self.size if size is None else size)
+        return images, _total(moves) if moves else None
+
+    def _moved(
+        self, images: Tensor, draw: Draw, labels: Sequence[Label | None] | None, size: tuple[int, int]
+    ) -> tuple[Tensor, list[_Move]]:
+        """The pictures after everything but the mixing, and how their pixels were moved, in order."""
         if not len(images):
-            return images.new_zeros(0, images.shape[1], *size), None
+            return images.new_zeros(0, images.shape[1], *size), []
         host, device = draw.to("cpu"), draw.to(images.device)
         labels = [None] * len(images) if labels is None else labels
-        total: Tensor | None = None
+        moves: list[_Move] = []
         for stage in self._stages:
             if isinstance(stage, _Step):
                 images = _recolored(stage, images, host, device)
@@ -154,10 +168,11 @@ class Pipeline:
             new = size if stage is self._fitting else old
             if not stage and new == old:
                 continue
-            matrices = _composed(stage, host, labels, old, new, total)
-            images = warp(images, matrices, new, fill=_fill(stage), displacement=_bent(stage, host, device, new))
-            total = matrices if total is None else matrices @ total
-        return images, total
+            matrices = _composed(stage, host, labels, old, new, _total(moves) if moves else None)
+            bend = _bent(stage, host, device, new)
+            images = warp(images, matrices, new, fill=_fill(stage), displacement=bend)
+            moves.append(_Move(matrices, new, bend))
+        return images, moves
 
 
 def _fill(steps: Sequence[_Step]) -> Any:
@@ -187,6 +202,27 @@ def _composed(
                 total = (matrix if chosen is None else torch.where(chosen[:, None, None], matrix, otherwise)) @ total
                 size = reached
     return total if size == new else fit_matrix(size, new) @ total
+
+
+def _total(moves: Sequence[_Move]) -> Tensor:
+    """(B, 3, 3) of at least one move."""
+    total = moves[0].matrices
+    for move in moves[1:]:
+        total = move.matrices @ total
+    return total
+
+
+def _followed(labels: Sequence[Label | None], moves: Sequence[_Move]) -> list[Label | None]:
+    """Labels that go the way of the pixels; moves between two bends are one."""
+    followed, start = list(labels), 0
+    for end, move in enumerate(moves):
+        if move.bend is None and end + 1 < len(moves):
+            continue
+        followed, start = _moved(followed, _total(moves[start : end + 1]), move.size), end + 1
+        if move.bend is not None:
+            table = move.bend.float().cpu().numpy()
+            followed = [None if label is None else label.bent(bend) if bend.any() else label for label, bend in zip(followed, table)]
+    return followed
 
 
 def _moved(labels: Sequence[Label | None], matrices: Tensor, size: tuple[int, int]) -> list[Label | None]:

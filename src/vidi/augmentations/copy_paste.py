@@ -14,7 +14,8 @@ from vidi.augmentations._mixing import joined, partners
 from vidi.core.augmentation import Augmentation, setting
 from vidi.core.batch import Batch
 from vidi.core.seeds import Draw
-from vidi.labels import Detections
+from vidi.labels import Detections, Runs
+from vidi.ops.cutouts import NOTHING, Cutout, cut_out
 from vidi.ops.warp import size_of
 
 CANDIDATES = 512
@@ -84,7 +85,8 @@ class CopyPaste(Augmentation):
             matrix = self._place(thing.boxes[0], taken, size, jitter[index])
             if matrix is None:
                 continue
-            covers.append(_paint(picture, source, thing, matrix))
+            cover, matrix = _paint(picture, source, thing, matrix)
+            covers.append(cover)
             layers.append(thing.warp(matrix, size))
             taken = np.concatenate([taken, layers[-1].boxes])
         seen, covered = [], np.zeros(size, bool)
@@ -122,41 +124,46 @@ def _hidden(box: np.ndarray, taken: np.ndarray) -> float:
     return float((np.maximum(high - low, 0).prod(1) / np.maximum(area, 1e-6)).sum())
 
 
-def _paint(picture: Tensor, source: Tensor, thing: Detections, matrix: np.ndarray) -> np.ndarray:
-    """Paint one thing of `source` into `picture`, in place; (H, W) bool, the pixels it hides."""
+def _paint(picture: Tensor, source: Tensor, thing: Detections, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Paint one thing of `source` into `picture`, in place; (H, W) bool, the pixels it hides, and the (3, 3) by which it came there, which
+    is the one given but for whole pixels."""
     height, width = picture.shape[1:]
     factor, (x, y) = float(matrix[0, 0]), matrix[:2, 2]
-    alpha = _outlined(thing, (height, width))
-    margin = CONTEXT * float(min(thing.boxes[0, 2:] - thing.boxes[0, :2])) if alpha is None else 0.0
-    grown = thing.boxes[0].astype(np.float64) + [-margin, -margin, margin, margin]
+    cut = _outlined(thing, (height, width))
+    margin = CONTEXT * float(min(thing.boxes[0, 2:] - thing.boxes[0, :2])) if cut is None else 0.0
+    grown = np.array(thing.boxes[0] if cut is None else cut.box, np.float64) + [-margin, -margin, margin, margin]
     x0, y0 = np.maximum(np.floor(grown[:2]), 0).astype(int).tolist()
     x1, y1 = (int(min(np.ceil(end), most)) for end, most in zip(grown[2:], (width, height)))
     left, top = round(x0 * factor + x), round(y0 * factor + y)
     wide, tall = max(1, round((x1 - x0) * factor)), max(1, round((y1 - y0) * factor))
     patch = F.interpolate(source[None, :, y0:y1, x0:x1].float(), (tall, wide), mode="bilinear", antialias=factor < 1)[0]
-    if alpha is None:
-        shade = _soft((tall, wide), thing.boxes[0] * factor + np.tile([x, y], 2) - np.tile([left, top], 2), margin * factor)
+    across, down = wide / (x1 - x0), tall / (y1 - y0)
+    exact = np.array([[across, 0, left - across * x0], [0, down, top - down * y0], [0, 0, 1.0]])
+    if cut is None:
+        landed = thing.boxes[0] * np.tile([across, down], 2) + np.tile(exact[:2, 2] - [left, top], 2)
+        shade = _soft((tall, wide), landed, margin * factor)
     else:
-        piece = torch.from_numpy(alpha[y0:y1, x0:x1]).float()[None, None]
+        piece = torch.from_numpy(cut.part((x0, y0, x1, y1))).float()[None, None]
         shade = F.interpolate(piece, (tall, wide), mode="bilinear", antialias=factor < 1)[0, 0]
     a, b, c, d = max(top, 0), min(top + tall, height), max(left, 0), min(left + wide, width)
     hidden = np.zeros((height, width), bool)
     if b <= a or d <= c:
-        return hidden
+        return hidden, exact
     inside = (slice(a - top, b - top), slice(c - left, d - left))
     seen, shade = picture[:, a:b, c:d], shade[inside].clamp(0, 1)
     seen.copy_(torch.lerp(seen.float(), patch[:, inside[0], inside[1]], shade.to(picture.device)))
     hidden[a:b, c:d] = (shade > 0.5).numpy()
-    return hidden
+    return hidden, exact
 
 
-def _outlined(thing: Detections, size: tuple[int, int]) -> np.ndarray | None:
-    """(H, W) bool of one thing, None where only its box is known."""
-    if thing.masks is not None:
-        return thing.masks[0] if thing.masks.shape[1:] == size and thing.masks.any() else None
+def _outlined(thing: Detections, size: tuple[int, int]) -> Cutout | None:
+    """The pixels of one thing, None where only its box is known."""
     outline = thing.outlines[0] if thing.outlines is not None else None
-    mask = None if outline is None else outline.mask(size)
-    return mask if mask is not None and mask.any() else None
+    if thing.masks is not None:
+        cut = cut_out(thing.masks[0]) if thing.masks.shape[1:] == size else NOTHING
+    else:
+        cut = NOTHING if outline is None or (isinstance(outline, Runs) and outline.size != size) else outline.cutout(size)
+    return cut if cut.bits.any() else None
 
 
 def _soft(size: tuple[int, int], box: np.ndarray, margin: float) -> Tensor:

@@ -16,7 +16,7 @@ from vidi.ops.shapes import smooth_field
 class Elastic(Augmentation):
     """Bend smoothly, like rubber, by a random field on a coarse grid (after Simard, Steinkraus and Platt 2003).
 
-    Labels follow matrices only: boxes, masks and points are not bent, so keep `share` small where they matter.
+    Class maps, masks and outlines are bent with the picture, and boxes that fit them; boxes alone stay, so keep `share` small for those.
 
     Args:
         p: chance per sample, 0..1.

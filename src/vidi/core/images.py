@@ -220,6 +220,25 @@ def _decode(
 _SWAPPED = (5, 6, 7, 8)
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Upright (height, width) of a picture file, from its header.
+
+    Raises:
+        ImageError: not a regular file, or not a picture.
+    """
+    if not path.is_file():
+        raise ImageError("not a regular file", file=path)
+    try:
+        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
+            width, height = image.size
+            told = image.format in ("JPEG", "MPO", "WEBP") or "exif" in image.info
+            turned = told and image.format != "TIFF" and image.getexif().get(ExifTags.Base.Orientation, 1) in _SWAPPED
+    except Exception as error:
+        reason = str(error).partition(" at 0x")[0].partition("<")[0].strip() or type(error).__name__
+        raise ImageError(f"the picture's size cannot be read: {reason}", file=path, fix="replace or remove the picture") from None
+    return (width, height) if turned else (height, width)
+
+
 def _orientation(image: Image.Image) -> int:
     try:
         turn = image.getexif().get(ExifTags.Base.Orientation, 1)

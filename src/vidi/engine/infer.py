@@ -80,7 +80,7 @@ def infer(
             batch = to_float(batch, device)
             raw = forward(batch.inputs)
             plain = [frame.home(label) for frame, label in zip(batch.frames, net.decode(raw))]
-            labels.extend(merged(plain, look(net, forward, batch, views)))
+            labels.extend(label.compact() for label in merged(plain, look(net, forward, batch, views)))
             if losses:
                 loss_parts.append(_losses(net, raw, batch.labels))
             for key, values in kept.items():

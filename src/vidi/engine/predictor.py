@@ -36,6 +36,7 @@ class Predictor:
         tile, overlap, whole: see `vidi.engine.tiles.parse_tiling`.
         tta: see `vidi.engine.views.parse_views`.
         classes: names or indices of the classes that are kept; None: all.
+        min_area: smaller things go, and smaller parts of class maps take the class around them, pixels.
 
     Raises:
         RecipeError: a setting the net does not have, or out of range.
@@ -45,14 +46,15 @@ class Predictor:
     def __init__(
         self, model: Model, *, batch: int = 64, conf: float | None = None, iou: float | None = None, max_det: int | None = None, nms: str | None = None,
         tile: Any = None, overlap: float | None = None, whole: bool = True, tta: str | None = None, classes: Sequence[str | int] | None = None,
+        min_area: int = 0,
     ):  # fmt: skip
         check_batch(batch)
-        self.model, self.batch, self.conf = model, batch, conf
+        self.model, self.batch, self.conf, self.min_area = model, batch, conf, min_area
         self.settings = {"conf": conf, "iou": iou, "max_det": max_det, "nms": nms}
         self.views = parse_views(tta)
         self.tiling = parse_tiling(tile, overlap, whole, model.preprocess.size, model.card.recipe)
         self.classes = None if classes is None else _class_indices(classes, model.names)
-        family = FAMILIES[model.net.space.family]
+        family = FAMILIES[model.net.predicts.family]
         if self.tiling is not None and not family.tileable():
             family.stitch([], np.zeros((0, 4), np.int64), (1, 1))
         with decoding(model.net, **self.settings):
@@ -70,7 +72,8 @@ class Predictor:
                     found = infer(model.net, loader, len(dataset), device=device, views=self.views, title=title).labels
         least = self._least()
         found = found if least is None else [label.confident(least) for label in found]
-        return found if self.classes is None else [label.only(self.classes) for label in found]
+        found = found if self.classes is None else [label.only(self.classes) for label in found]
+        return [label.tidied(self.min_area) for label in found] if self.min_area else found
 
     def _least(self) -> np.ndarray | None:
         """The smallest score that counts, by class: `conf` also bounds what views merged; else the card's thresholds."""
@@ -81,7 +84,7 @@ class Predictor:
     def predict(self, dataset: Dataset) -> Dataset:
         """The data set with predictions for labels."""
         predicted = dataset.with_samples(replace(sample, label=label, extra={}) for sample, label in zip(dataset.samples, self.labels(dataset)))
-        predicted.space = self.model.net.space
+        predicted.space = self.model.net.predicts
         return predicted
 
     def watch(self, source: str | Path | int, *, stride: int = 1, out: Path | None = None) -> Dataset:
@@ -104,8 +107,8 @@ class Predictor:
         notes = []
         with writer or contextlib.nullcontext(), progress("predicting", count // stride) as bar, contextlib.closing(video.frames(source, stride)) as stream:
             try:
-                for chunk in _chunks(stream, self.batch if number is None else 1):
-                    labels = self._labels_of([pixels for _, _, pixels in chunk])
+                for chunk in chunks(stream, self.batch if number is None else 1):
+                    labels = self.labels_of([pixels for _, _, pixels in chunk])
                     for (index, seconds, pixels), label in zip(chunk, labels):
                         where = {"frame": index, "seconds": round(seconds, 6)}
                         samples.append(Sample(f"{name}#{index:06d}", {}, label, None, name, None, where))
@@ -114,14 +117,16 @@ class Predictor:
                     bar.update(len(samples))
             except KeyboardInterrupt:
                 notes.append(f"stopped by the user after {len(samples)} frames")
-        return Dataset(samples, self.model.net.space, name=name, root=None if number is not None else Path(str(source)), format="video", notes=notes)
+        return Dataset(samples, self.model.net.predicts, name=name, root=None if number is not None else Path(str(source)), format="video", notes=notes)
 
-    def _labels_of(self, arrays: list[np.ndarray]) -> list[Label]:
+    def labels_of(self, arrays: Sequence[np.ndarray]) -> list[Label]:
+        """One label per picture in memory, without a word on the terminal."""
         with quiet():
             return self.labels(Dataset([Sample(f"{i}", {"image": pixels}) for i, pixels in enumerate(arrays)]))
 
 
-def _chunks(stream: Iterable[tuple[int, float, np.ndarray]], size: int) -> Iterator[list[tuple[int, float, np.ndarray]]]:
+def chunks(stream: Iterable[tuple[int, float, np.ndarray]], size: int) -> Iterator[list[tuple[int, float, np.ndarray]]]:
+    """A stream of frames in lists of `size`; the last one may be shorter."""
     chunk = []
     for item in stream:
         chunk.append(item)

@@ -134,7 +134,8 @@ def infer_tiles(
                 labels.append(label)
                 windows.append(piece.window)
                 if piece.last:
-                    found.append(family.stitch(labels, np.array(windows, np.int64), piece.picture) if len(labels) > 1 else labels[0])
+                    whole = family.stitch(labels, np.array(windows, np.int64), piece.picture) if len(labels) > 1 else labels[0]
+                    found.append(whole.compact())
                     labels, windows = [], []
             bar.update(len(found))
     return found

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vidi.labels.outline import Outline, Runs
+from vidi.ops.cutouts import united
 from vidi.ops.stitch import blend_weights, stitch_boxes
 
 if TYPE_CHECKING:
@@ -16,26 +18,33 @@ if TYPE_CHECKING:
 
 
 def detections(labels: Sequence[Detections], windows: np.ndarray, size: tuple[int, int]) -> Detections:
-    """See `vidi.ops.stitch.stitch_boxes`; a thing joined of parts has the union of their masks and no outline."""
+    """See `vidi.ops.stitch.stitch_boxes`; masks become outlines, as whole masks of a large picture fill the memory; a thing joined of parts has
+    the union of its parts' pixels."""
     from vidi.labels.detections import Detections
 
-    placed = [_shifted(label, window, size) for label, window in zip(labels, windows)]
-    every = Detections.concatenate([label for label in placed if len(label)] or placed[:1])  # an empty label lacks masks
+    placed = [_shifted(label.compact(), window, size) for label, window in zip(labels, windows)]
+    every = Detections.concatenate([label for label in placed if len(label)] or placed[:1])  # an empty label lacks outlines
     owners = np.repeat(np.arange(len(labels)), [len(label) for label in labels])
     boxes, scores, groups = stitch_boxes(every.boxes, every.scores, every.classes, owners, windows, size)
     led = every[np.array([group[0] for group in groups], np.int64)]
-    masks, outlines = led.masks, led.outlines
-    if masks is not None and every.masks is not None:
-        masks = np.array([every.masks[group].any(0) for group in groups]).reshape(-1, *every.masks.shape[1:])
-    if outlines is not None:
-        outlines = tuple(outline if len(group) == 1 else None for outline, group in zip(outlines, groups))
-    return replace(led, boxes=boxes, scores=scores, masks=masks, outlines=outlines)
+    outlines = led.outlines
+    if outlines is not None and every.outlines is not None:
+        outlines = tuple(_united([every.outlines[i] for i in group], size) for group in groups)
+    return replace(led, boxes=boxes, scores=scores, outlines=outlines)
+
+
+def _united(parts: list[Outline | None], size: tuple[int, int]) -> Outline | None:
+    """One outline out of those of parts of a thing; None where that of a part is not known."""
+    known = [part for part in parts if part is not None]
+    if len(parts) == 1 or len(known) < len(parts):
+        return parts[0] if len(parts) == 1 else None
+    return Runs.of_cutout(united([part.cutout(size) for part in known]), size)
 
 
 def _shifted(label: Detections, window: np.ndarray, size: tuple[int, int]) -> Detections:
     """The label in the picture's pixels."""
     x, y = float(window[0]), float(window[1])
-    if (x, y) == (0, 0) and label.masks is None and label.outlines is None:
+    if (x, y) == (0, 0) and label.outlines is None:
         return label
     return label.warp(np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]]), size)
 

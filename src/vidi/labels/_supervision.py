@@ -22,7 +22,8 @@ def to_supervision(label: Detections, names: Sequence[str]) -> Any:
     data: dict[str, Any] = {"class_name": np.array([name_of(int(c), names) for c in label.classes], dtype=np.str_)}
     if label.texts is not None:
         data["text"] = np.array(label.texts, dtype=np.str_)
+    size = label._canvas()
     return supervision.Detections(
-        xyxy=label.boxes.copy(), confidence=label.scores.copy(), class_id=label.classes.astype(int), mask=None if label.masks is None else label.masks.copy(),
+        xyxy=label.boxes.copy(), confidence=label.scores.copy(), class_id=label.classes.astype(int), mask=None if size is None else label.bitmaps(size).copy(),
         tracker_id=None if label.tracks is None else label.tracks.astype(int), data=data,
     )  # fmt: skip

@@ -19,6 +19,8 @@ class Label(ABC):
     """
 
     family: ClassVar[str]
+    placed: ClassVar[bool] = False
+    """Whether the label says where something is, so that it moves with the picture."""
 
     def __init_subclass__(cls) -> None:
         cls.family = cls.__name__
@@ -31,6 +33,11 @@ class Label(ABC):
         """Like `warp`, for training: what is cut down to a sliver that nobody would mark is left out."""
         return self.warp(matrix, size)
 
+    def bent(self, displacement: np.ndarray) -> Self:
+        """The label after the picture was bent, for training: its pixel at (x, y) now shows what was at (x, y) + displacement (2, H, W).
+        Labels without pixels stay as they are."""
+        return self
+
     def overlay(self, other: Self, share: float) -> Self:
         """The label of two pictures blended for training, this one weighing `share` (0..1), the other the rest (MixUp)."""
         return self.merge([self, other], [share, 1 - share])
@@ -40,6 +47,10 @@ class Label(ABC):
         share = 1 - float(covered.mean())
         return self.merge([self, other], [share, 1 - share])
 
+    def compact(self) -> Self:
+        """What is kept of a prediction once nothing more will be merged with it: the same decision in little memory."""
+        return self
+
     def presence(self, count: int) -> np.ndarray:
         """(count,) bool: which of so many classes the picture shows; none for labels without classes."""
         return np.zeros(count, bool)
@@ -47,6 +58,43 @@ class Label(ABC):
     @abstractmethod
     def agreement(self, other: Self) -> float:
         """How far two labels of the same picture agree, from 0 (not at all) to 1 (the same)."""
+
+    def contradicts(self, other: Self, leeway: np.ndarray | None = None) -> bool:
+        """Whether two labels of the same picture decide differently: here, whether they agree by less than half.
+
+        Args:
+            leeway: differences that do not matter, as `leeway` tells them.
+        """
+        return self.agreement(other) < 0.5
+
+    @classmethod
+    def leeway(cls, labels: Sequence[Self]) -> np.ndarray | None:
+        """Differences that do not matter to `contradicts` among labels of one data set; None where the family has no use for them."""
+        return None
+
+    def decision(self) -> np.ndarray | None:
+        """(C,) float32, how far each class holds (NaN: not known), of labels that say nothing else; None of others."""
+        return None
+
+    @classmethod
+    def aims(cls, names: Sequence[str] = ()) -> tuple[str, ...]:
+        """What an attack may be after beside a wrong prediction: what `aimed` takes; ``class=K`` stands for any class."""
+        return ()
+
+    def aimed(self, aim: str, names: Sequence[str] = ()) -> tuple[Self, bool]:
+        """The label that an attack with an aim has in mind for a picture of this truth.
+
+        Args:
+            aim: one of `aims`.
+            names: class or value names.
+
+        Returns:
+            the label, and whether predictions shall come near it (else they shall leave it).
+
+        Raises:
+            InputError: these labels have no such aim, or no such class.
+        """
+        raise no_aim(self, aim, names)
 
     @classmethod
     @abstractmethod
@@ -107,6 +155,10 @@ class Label(ABC):
         """Without things whose score lies under that of their class in `least` (C,); labels without things stay as they are."""
         return self
 
+    def tidied(self, least: int) -> Self:
+        """Without things, or connected parts of a map, of fewer than `least` pixels; labels without either stay as they are."""
+        return self
+
     def only(self, classes: np.ndarray) -> Self:
         """Only the things whose class is among `classes` (indices).
 
@@ -126,6 +178,27 @@ class Label(ABC):
     def reindexed(self, places: np.ndarray, count: int) -> Self:
         """The label with class i renumbered to places[i] among `count` classes; labels without classes stay as they are."""
         return self
+
+
+def no_aim(label: Label, aim: str, names: Sequence[str]) -> InputError:
+    """The error for an aim that labels of a family do not have."""
+    return InputError("these labels have no such aim", at="aim", value=aim, fix=f"one of {', '.join(('away', *label.aims(names)))}")
+
+
+def class_aim(label: Label, aim: str, names: Sequence[str]) -> int:
+    """The class of an aim ``class=K``, K a name or an index.
+
+    Raises:
+        InputError: another aim, or no such class.
+    """
+    kind, equals, text = aim.partition("=")
+    if kind != "class" or not equals:
+        raise no_aim(label, aim, names)
+    if text in names:
+        return list(names).index(text)
+    if text.isdigit() and int(text) < len(names):
+        return int(text)
+    raise InputError("no such class", at="aim", value=aim, fix=f"class=NAME or class=INDEX; the classes are {', '.join(names)}"[:300])
 
 
 def normalized(weights: Sequence[float] | None, count: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vidi.labels.base import Label, caption, normalized, to_array, to_list
+from vidi.labels.base import Label, caption, class_aim, normalized, to_array, to_list
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,8 +54,30 @@ class Classification(Label):
         known = ~np.isnan(gap)
         if not known.any():
             return 1.0
-        exclusive = abs(float(np.nansum(self.probabilities)) - 1) < 1e-3 and abs(float(np.nansum(other.probabilities)) - 1) < 1e-3
+        exclusive = _sums_to_one(self.probabilities) and _sums_to_one(other.probabilities)
         return float(1 - gap[known].sum() / (2 if exclusive else known.sum()))
+
+    def contradicts(self, other: Classification, leeway: np.ndarray | None = None) -> bool:
+        """Another top class, of classes that exclude each other; else any class known in both of which one says yes (0.5 or more) and
+        the other no."""
+        mine, theirs = self.probabilities, other.probabilities
+        if _sums_to_one(mine) and _sums_to_one(theirs):
+            return self.top != other.top
+        known = ~np.isnan(mine) & ~np.isnan(theirs)
+        return bool(((mine >= 0.5) != (theirs >= 0.5))[known].any())
+
+    def decision(self) -> np.ndarray:
+        return self.probabilities
+
+    @classmethod
+    def aims(cls, names: Sequence[str] = ()) -> tuple[str, ...]:
+        return ("next", "class=K")
+
+    def aimed(self, aim: str, names: Sequence[str] = ()) -> tuple[Classification, bool]:
+        """``next``: each class is taken for the one after it; ``class=K``: nothing but class K."""
+        if aim == "next":
+            return Classification(np.roll(self.probabilities, 1)), True
+        return Classification.one_hot(class_aim(self, aim, names), len(self.probabilities)), True
 
     @classmethod
     def merge(cls, labels: Sequence[Classification], weights: Sequence[float] | None = None) -> Classification:
@@ -103,3 +125,7 @@ class Classification(Label):
         for rank, i in enumerate(order, 1):
             columns |= {f"class{rank}": names[i] if i < len(names) else int(i), f"probability{rank}": round(float(self.probabilities[i]), 6)}
         return columns
+
+
+def _sums_to_one(probabilities: np.ndarray) -> bool:
+    return abs(float(np.nansum(probabilities)) - 1) < 1e-3

@@ -12,12 +12,13 @@ import numpy as np
 from vidi.labels import _layers, _stitch
 from vidi.labels._draw import canvas, class_color, font_for, name_of, tag
 from vidi.labels._supervision import to_supervision
-from vidi.labels.base import Label, normalized, to_array, to_list
+from vidi.labels.base import Label, no_aim, normalized, to_array, to_list
 from vidi.labels.outline import Outline, Polygons, Runs, joined
 from vidi.ops.boxes import area, clip_boxes, fuse_boxes, greedy_pairs, iou_matrix, warp_boxes
+from vidi.ops.cutouts import Cutout, cut_out, cutout_overlaps, filled
 from vidi.ops.edit_distance import similarity
 from vidi.ops.runs import counts_to_mask, mask_to_counts
-from vidi.ops.sampling import warp_nearest
+from vidi.ops.sampling import warp_masks
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,6 +40,8 @@ class Detections(Label):
     Raises:
         ValueError: a field's shape does not fit.
     """
+
+    placed = True
 
     boxes: np.ndarray
     scores: np.ndarray = None  # type: ignore[assignment]
@@ -98,10 +101,12 @@ class Detections(Label):
 
     @classmethod
     def concatenate(cls, labels: Sequence[Detections]) -> Detections:
-        """All things of several labels, unmerged. A field that any of them lacks is dropped, except crowd (False there)
-        and outlines (None there)."""
+        """All things of several labels, unmerged. A field that any of them lacks is dropped, except crowd (False there) and outlines (None
+        there); masks beside outlines become outlines."""
         if not labels:
             return cls.empty()
+        if len({label.masks is None for label in labels}) > 1 and any(label.outlines is not None for label in labels):
+            labels = [label.compact() for label in labels]
 
         def stacked(name: str) -> np.ndarray | None:
             values = [getattr(label, name) for label in labels]
@@ -121,7 +126,7 @@ class Detections(Label):
         )  # fmt: skip
 
     def warp(self, matrix: np.ndarray, size: tuple[int, int]) -> Detections:
-        """Boxes become the upright boxes around their moved corners, clipped to the canvas; masks are sampled by nearest pixel,
+        """Boxes become the upright boxes around their moved corners, clipped to the canvas; masks are sampled (`vidi.ops.sampling.warp_masks`),
         outlines move point by point or pixel by pixel.
 
         A thing whose box has no area left on the canvas is removed.
@@ -129,7 +134,7 @@ class Detections(Label):
         boxes = clip_boxes(warp_boxes(self.boxes, matrix), size)
         kept = np.flatnonzero(area(boxes) > 0)
         left = self[kept]
-        masks = None if left.masks is None else warp_nearest(left.masks, matrix, size, False)
+        masks = None if left.masks is None else warp_masks(left.masks, matrix, size)
         outlines = left.outlines
         if outlines is not None:
             outlines = tuple(None if outline is None else outline.warp(matrix, size) for outline in outlines)
@@ -139,6 +144,10 @@ class Detections(Label):
         """Like `warp`, for training: things of which less than 20 % stays on the canvas, or a side under 2 pixels, are left out.
         Crowd regions are kept as long as anything of them is seen."""
         return _layers.cropped(self, matrix, size)
+
+    def bent(self, displacement: np.ndarray) -> Detections:
+        """Masks and outlines are bent, and boxes that fitted them fit them afterwards; a box alone stays where it is."""
+        return _layers.bent(self, displacement)
 
     def overlay(self, other: Detections, share: float) -> Detections:
         """The things of both pictures, each whole, as long as their picture shines through with a share of 0.3 or more (Zhang et al.
@@ -153,6 +162,30 @@ class Detections(Label):
         """After pixels `covered` (H, W) bool were painted over, for training: things of which less than 20 % is seen are left out,
         others are cut to what is seen: masks, and boxes of which whole rows or columns are hidden."""
         return _layers.behind(self, covered)
+
+    def bitmaps(self, size: tuple[int, int]) -> np.ndarray:
+        """(N, H, W) bool on a picture of (height, width): the masks, else the outlines' pixels, else (and for a thing without outline)
+        the pixels whose center lies in the box."""
+        if self.masks is not None and self.masks.shape[1:] == tuple(size):
+            return self.masks
+        found = np.zeros((len(self), *size), bool)
+        for mask, cut in zip(found, self.cutouts(size)):
+            x1, y1, x2, y2 = cut.box
+            mask[y1:y2, x1:x2] = cut.bits
+        return found
+
+    def cutouts(self, size: tuple[int, int]) -> list[Cutout]:
+        """What `bitmaps` holds, without the empty picture around each thing."""
+        if self.masks is not None and self.masks.shape[1:] == tuple(size):
+            return [cut_out(mask) for mask in self.masks]
+        outlines = [None] * len(self) if self.outlines is None else self.outlines
+        return [filled(box, size) if outline is None else outline.cutout(size) for box, outline in zip(self.boxes, outlines)]
+
+    def compact(self) -> Detections:
+        """Masks become outlines of run lengths, which say the same."""
+        if self.masks is None:
+            return self
+        return replace(self, masks=None, outlines=tuple(Outline.of(mask) for mask in self.masks))
 
     def presence(self, count: int) -> np.ndarray:
         return np.isin(np.arange(count), self.classes)
@@ -172,15 +205,31 @@ class Detections(Label):
             total += overlap[row, column] * same
         return float(2 * total / (len(self) + len(other)))
 
+    @classmethod
+    def aims(cls, names: Sequence[str] = ()) -> tuple[str, ...]:
+        return ("vanish", "fabricate", "mislabel") if len(names) > 1 else ("vanish", "fabricate")
+
+    def aimed(self, aim: str, names: Sequence[str] = ()) -> tuple[Detections, bool]:
+        """``vanish``: nothing is found; ``fabricate``: as much as can be; ``mislabel``: each thing is taken for one of the next class."""
+        if aim not in self.aims(names):
+            raise no_aim(self, aim, names)
+        if aim == "mislabel":
+            return replace(self, classes=(self.classes + 1) % len(names)), True
+        return Detections.empty(), aim == "vanish"
+
     def _overlap(self, other: Detections) -> np.ndarray:
-        """(N, M) IoU."""
-        if self.masks is None or other.masks is None or self.masks.shape[1:] != other.masks.shape[1:]:
+        """(N, M) IoU of what the labels say of pixels where both do, else of boxes."""
+        size = self._canvas()
+        if size is None or other._canvas() != size:
             return iou_matrix(self.boxes, other.boxes)
-        size = self.masks.shape[1] * self.masks.shape[2]
-        a, b = (masks.reshape(len(masks), size).astype(np.float32) for masks in (self.masks, other.masks))
-        shared = a @ b.T
-        union = a.sum(1)[:, None] + b.sum(1)[None] - shared
-        return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+        return cutout_overlaps(self.cutouts(size), other.cutouts(size))
+
+    def _canvas(self) -> tuple[int, int] | None:
+        """(height, width) of the masks or run lengths, if there are any for every thing."""
+        if self.masks is not None:
+            return self.masks.shape[1], self.masks.shape[2]
+        sizes = {outline.size if isinstance(outline, Runs) else None for outline in self.outlines or [None]}
+        return sizes.pop() if len(sizes) == 1 else None
 
     @classmethod
     def merge(cls, labels: Sequence[Detections], weights: Sequence[float] | None = None) -> Detections:
@@ -296,6 +345,19 @@ class Detections(Label):
 
     def confident(self, least: np.ndarray) -> Detections:
         return self[self.scores >= np.asarray(least, np.float64)[self.classes]]
+
+    def tidied(self, least: int) -> Detections:
+        return self[self.areas() >= least]
+
+    def areas(self) -> np.ndarray:
+        """(N,) float64 square pixels: of the masks, else of the outlines, else (and for a thing without outline) of the boxes."""
+        if self.masks is not None:
+            return self.masks.sum((1, 2)).astype(np.float64)
+        found = area(self.boxes).astype(np.float64)
+        for i, outline in enumerate(self.outlines or ()):
+            if outline is not None:
+                found[i] = outline.area()
+        return found
 
     def only(self, classes: np.ndarray) -> Detections:
         return self[np.isin(self.classes, classes)]

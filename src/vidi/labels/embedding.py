@@ -40,6 +40,10 @@ class Embedding(Label):
         cosine = float(a @ b / length) if length > 0 else 0.0
         return (1 + min(1.0, max(-1.0, cosine))) / 2
 
+    def contradicts(self, other: Embedding, leeway: np.ndarray | None = None) -> bool:
+        """An angle of more than 60 degrees."""
+        return self.agreement(other) < 0.75
+
     @classmethod
     def merge(cls, labels: Sequence[Embedding], weights: Sequence[float] | None = None) -> Embedding:
         """Weighted mean."""

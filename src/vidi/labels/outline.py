@@ -9,17 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from vidi.ops.polygons import clip_ring, covered_area, crosses_itself, fill_ring, warp_ring
-from vidi.ops.runs import counts_to_mask, mask_to_counts
-from vidi.ops.sampling import warp_nearest
+from vidi.ops.cutouts import Cutout, cut_out, from_counts, moved, to_counts, united
+from vidi.ops.polygons import clip_ring, covered_area, crosses_itself, cut_ring, warp_ring
+from vidi.ops.trace import rings_of
 
 
 class Outline(ABC):
     """The outline of one thing; see `Polygons` and `Runs`."""
 
     @abstractmethod
+    def cutout(self, size: tuple[int, int]) -> Cutout:
+        """Its pixels in a picture of (height, width), without the empty picture around them."""
+
     def mask(self, size: tuple[int, int]) -> np.ndarray:
         """Its pixels in a picture of (height, width): (H, W) bool."""
+        return self.cutout(size).mask(size)
 
     @abstractmethod
     def warp(self, matrix: np.ndarray, size: tuple[int, int]) -> Outline:
@@ -47,7 +51,7 @@ class Outline(ABC):
     @staticmethod
     def of(mask: np.ndarray) -> Runs:
         """The run lengths of a mask (H, W)."""
-        return Runs((mask.shape[0], mask.shape[1]), np.asarray(mask_to_counts(mask), np.int64))
+        return Runs.of_cutout(cut_out(mask), (mask.shape[0], mask.shape[1]))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Outline) and self.to_dict() == other.to_dict()
@@ -78,12 +82,9 @@ class Polygons(Outline):
                 raise ValueError("ring: a coordinate is not finite")
         object.__setattr__(self, "rings", rings)
 
-    def mask(self, size: tuple[int, int]) -> np.ndarray:
+    def cutout(self, size: tuple[int, int]) -> Cutout:
         """Pixel for pixel as COCO's reference program fills polygons."""
-        whole = np.zeros(size, bool)
-        for ring in self.rings:
-            whole |= fill_ring(ring, size)
-        return whole
+        return united([cut_ring(ring, size) for ring in self.rings])
 
     def warp(self, matrix: np.ndarray, size: tuple[int, int]) -> Polygons:
         moved = (clip_ring(warp_ring(ring, matrix), size) for ring in self.rings)
@@ -129,20 +130,25 @@ class Runs(Outline):
         object.__setattr__(self, "size", (height, width))
         object.__setattr__(self, "counts", counts)
 
-    def mask(self, size: tuple[int, int]) -> np.ndarray:
+    @staticmethod
+    def of_cutout(cut: Cutout, size: tuple[int, int]) -> Runs:
+        """The run lengths of a cut-out of a picture of (height, width)."""
+        return Runs(size, to_counts(cut, size))
+
+    def cutout(self, size: tuple[int, int]) -> Cutout:
         """
         Raises:
             ValueError: the runs are those of a picture of another size.
         """
         if tuple(size) != self.size:
             raise ValueError(f"run lengths of a picture of {self.size[0]}×{self.size[1]}, not {size[0]}×{size[1]}")
-        return counts_to_mask(self.counts.tolist(), self.size)
+        return from_counts(self.counts, self.size)
 
     def warp(self, matrix: np.ndarray, size: tuple[int, int]) -> Runs:
-        """Each new pixel's center is traced back, and takes the value of the pixel it falls in."""
+        """As masks are moved (`vidi.ops.sampling.warp_masks`), in the time that the thing takes, not the picture."""
         if tuple(size) == self.size and np.array_equal(np.asarray(matrix, np.float64), np.eye(3)):
             return self
-        return Outline.of(warp_nearest(self.mask(self.size), matrix, size, False))
+        return Runs.of_cutout(moved(self.cutout(self.size), self.size, matrix, size), (size[0], size[1]))
 
     def area(self) -> float:
         """The number of pixels."""
@@ -163,6 +169,19 @@ class Runs(Outline):
     def to_dict(self) -> dict[str, Any]:
         """As in COCO: ``{"size": [H, W], "counts": […]}``."""
         return {"size": list(self.size), "counts": self.counts.tolist()}
+
+
+def polygons_of(mask: np.ndarray, tolerance: float = 0.0) -> Polygons:
+    """The polygons around a mask (H, W) bool: one ring for each part whose pixels share sides, holes left out by the even-odd rule.
+
+    Args:
+        mask: of one thing.
+        tolerance: pixels by which a ring may be simplified (Douglas and Peucker 1973). 0: filled, the polygons give the mask exactly. Of
+            blobs of 100 pixels and more, 0.71, which takes the steps out of slanting edges, leaves 40 % of the points and a mean IoU
+            of 0.99 with the mask, 1 leaves 13 % and 0.98.
+    """
+    cut = cut_out(mask)
+    return Polygons(tuple(ring + [cut.x, cut.y] for ring in rings_of(cut.bits, tolerance)))
 
 
 def joined(parts: Sequence[tuple[int, Sequence[Outline | None] | None]]) -> tuple[Outline | None, ...] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vidi.labels.base import Label, caption, normalized, to_array, to_list
+from vidi.labels.base import Label, caption, no_aim, normalized, to_array, to_list
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -48,6 +48,33 @@ class Regression(Label):
             return 1.0
         scale = np.maximum(np.maximum(np.abs(self.values), np.abs(other.values)), 1e-6)
         return float(np.exp(-gap[known] / scale[known]).mean())
+
+    def contradicts(self, other: Regression, leeway: np.ndarray | None = None) -> bool:
+        """Any value known in both that differs by more than `leeway` (D,); without that, by more than a tenth of the larger magnitude."""
+        allowed = 0.1 * np.maximum(np.abs(self.values), np.abs(other.values)) if leeway is None else leeway
+        return bool((np.abs(self.values - other.values) > allowed).any())
+
+    @classmethod
+    def leeway(cls, labels: Sequence[Regression]) -> np.ndarray | None:
+        """Half of the standard deviation of each value, (D,) float32."""
+        values = cls.stack(labels).astype(np.float64)
+        known = ~np.isnan(values)
+        count = known.sum(0)
+        if not len(values) or not count.all():
+            return None
+        mean = np.where(known, values, 0).sum(0) / count
+        return (0.5 * np.sqrt(np.where(known, (values - mean) ** 2, 0).sum(0) / count)).astype(np.float32)
+
+    @classmethod
+    def aims(cls, names: Sequence[str] = ()) -> tuple[str, ...]:
+        return ("up", "down")
+
+    def aimed(self, aim: str, names: Sequence[str] = ()) -> tuple[Regression, bool]:
+        """Values far above (``up``) or below (``down``) the true ones."""
+        if aim not in ("up", "down"):
+            raise no_aim(self, aim, names)
+        far = 10 * np.maximum(np.abs(self.values), 1)
+        return Regression(self.values + (far if aim == "up" else -far)), True
 
     @classmethod
     def merge(cls, labels: Sequence[Regression], weights: Sequence[float] | None = None) -> Regression:

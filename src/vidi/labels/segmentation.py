@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from vidi.labels import _stitch
 from vidi.labels._draw import canvas, class_color, font_for, legend, name_of
-from vidi.labels.base import Label, normalized
+from vidi.labels._packed import PackedMap
+from vidi.labels.base import Label, class_aim, normalized
 from vidi.ops.runs import runs
-from vidi.ops.sampling import warp_nearest
+from vidi.ops.sampling import bend_nearest, warp_linear, warp_nearest
+
+GROUND = "background"
+"""A class of this name is not colored where pixels are drawn."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
 class Segmentation(Label):
     """The class of each pixel and, in predictions, optionally the probability of every class.
 
     Args:
-        classes: (H, W) int32.
+        classes: (H, W) int32, or the same compressed (see `packed`).
         probabilities: (C, H, W) float32 in 0..1, or None; a pixel whose probabilities are all 0 is not known.
         ignore: the value in `classes` that means "not known".
 
@@ -29,22 +31,38 @@ class Segmentation(Label):
         ValueError: a field's shape does not fit.
     """
 
-    classes: np.ndarray
-    probabilities: np.ndarray | None = None
-    ignore: int = 255
+    __slots__ = ("_map", "ignore", "probabilities")
+    placed = True
 
-    def __post_init__(self) -> None:
-        classes = np.asarray(self.classes, dtype=np.int32)
-        if classes.ndim != 2:
-            raise ValueError(f"classes: expected shape (H, W), got {classes.shape}")
-        object.__setattr__(self, "classes", classes)
-        if self.probabilities is not None:
-            values = np.asarray(self.probabilities, dtype=np.float32)
-            if values.ndim != 3 or values.shape[1:] != classes.shape:
-                raise ValueError(
-                    f"probabilities: expected shape (C, {classes.shape[0]}, {classes.shape[1]}), got {values.shape}"
-                )
-            object.__setattr__(self, "probabilities", values)
+    def __init__(self, classes: np.ndarray | PackedMap, probabilities: np.ndarray | None = None, ignore: int = 255):
+        if not isinstance(classes, PackedMap):
+            classes = np.asarray(classes, dtype=np.int32)
+            if classes.ndim != 2:
+                raise ValueError(f"classes: expected shape (H, W), got {classes.shape}")
+        self._map, self.probabilities, self.ignore = classes, None, ignore
+        if probabilities is not None:
+            values = np.asarray(probabilities, dtype=np.float32)
+            if values.ndim != 3 or values.shape[1:] != self.shape:
+                raise ValueError(f"probabilities: expected shape (C, {self.shape[0]}, {self.shape[1]}), got {values.shape}")
+            self.probabilities = values
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self._map.shape[0], self._map.shape[1]
+
+    @property
+    def classes(self) -> np.ndarray:
+        """(H, W) int32; unpacked at every access where the map is held compressed."""
+        return self._map.values() if isinstance(self._map, PackedMap) else self._map
+
+    def packed(self) -> Segmentation:
+        """The same with the map held compressed, some fifty times smaller as a rule."""
+        return self if isinstance(self._map, PackedMap) else Segmentation(PackedMap.of(self._map), self.probabilities, self.ignore)
+
+    def compact(self) -> Segmentation:
+        """Packed, without probabilities."""
+        return Segmentation(self._map, None, self.ignore).packed()
 
     @classmethod
     def from_probabilities(cls, probabilities: np.ndarray, ignore: int = 255) -> Segmentation:
@@ -55,23 +73,41 @@ class Segmentation(Label):
         return cls(np.where(values.sum(0) > 0, values.argmax(0), ignore), values, ignore)
 
     def warp(self, matrix: np.ndarray, size: tuple[int, int]) -> Segmentation:
-        """Sampled by nearest pixel; pixels from outside the picture are not known."""
-        probabilities = None if self.probabilities is None else warp_nearest(self.probabilities, matrix, size, 0.0)
-        return Segmentation(warp_nearest(self.classes, matrix, size, self.ignore), probabilities, self.ignore)
+        """Classes are sampled by nearest pixel; probabilities, where there are any, linearly, and the classes follow from them. Pixels
+        from outside the picture are not known."""
+        if self.probabilities is None:
+            return Segmentation(warp_nearest(self.classes, matrix, size, self.ignore), None, self.ignore)
+        return Segmentation.from_probabilities(warp_linear(self.probabilities, matrix, size), self.ignore)
+
+    def bent(self, displacement: np.ndarray) -> Segmentation:
+        probabilities = None if self.probabilities is None else bend_nearest(self.probabilities, displacement, 0.0)
+        return Segmentation(bend_nearest(self.classes, displacement, self.ignore), probabilities, self.ignore)
 
     def agreement(self, other: Segmentation) -> float:
         """Mean IoU over the classes present in either, on the pixels known in both (1.0 when there is none)."""
-        if self.classes.shape != other.classes.shape:
-            raise ValueError(f"agreement: expected a map of {self.classes.shape}, got {other.classes.shape}")
-        known = (self.classes != self.ignore) & (other.classes != other.ignore)
-        a, b = self.classes[known], other.classes[known]
-        present, codes = np.unique(np.concatenate([a, b]), return_inverse=True)
-        if len(present) == 0:
+        if self.shape != other.shape:
+            raise ValueError(f"agreement: expected a map of {self.shape}, got {other.shape}")
+        mine, theirs = self.classes, other.classes
+        known = (mine != self.ignore) & (theirs != other.ignore)
+        a, b = mine[known], theirs[known]
+        if a.size == 0:
             return 1.0
-        a, b = codes[: len(a)], codes[len(a) :]
-        shared = np.bincount(a[a == b], minlength=len(present))
-        union = np.bincount(a, minlength=len(present)) + np.bincount(b, minlength=len(present)) - shared
-        return float((shared / union).mean())
+        low = min(a.min(), b.min())
+        a, b = a - low, b - low
+        count = int(max(a.max(), b.max())) + 1
+        shared = np.bincount(a[a == b], minlength=count)
+        union = np.bincount(a, minlength=count) + np.bincount(b, minlength=count) - shared
+        return float((shared[union > 0] / union[union > 0]).mean())
+
+    @classmethod
+    def aims(cls, names: Sequence[str] = ()) -> tuple[str, ...]:
+        return ("mislabel", "class=K")
+
+    def aimed(self, aim: str, names: Sequence[str] = ()) -> tuple[Segmentation, bool]:
+        """``mislabel``: each pixel is taken for the next class; ``class=K``: all pixels for class K. What is not known stays so."""
+        mine = self.classes
+        wanted = (mine + 1) % max(1, len(names)) if aim == "mislabel" else np.full_like(mine, class_aim(self, aim, names))
+        return Segmentation(np.where(mine == self.ignore, self.ignore, wanted), None, self.ignore), True
 
     @classmethod
     def merge(cls, labels: Sequence[Segmentation], weights: Sequence[float] | None = None) -> Segmentation:
@@ -81,7 +117,7 @@ class Segmentation(Label):
         """
         if not labels:
             raise ValueError("merge needs at least one label")
-        shapes = {label.classes.shape for label in labels}
+        shapes = {label.shape for label in labels}
         if len(shapes) > 1:
             raise ValueError(f"merge: expected maps of one size, got {sorted(shapes)}")
         share, ignore = normalized(weights, len(labels)), labels[0].ignore
@@ -90,10 +126,11 @@ class Segmentation(Label):
             total = sum(part * values.astype(np.float64) for part, values in zip(share, chances))
             known = sum(part * (values.sum(0) > 0) for part, values in zip(share, chances))
             return cls.from_probabilities(np.divide(total, known, out=np.zeros_like(total), where=known > 0), ignore)
-        best, winner = np.zeros(labels[0].classes.shape), np.full(labels[0].classes.shape, ignore, np.int32)
-        present = sorted({int(c) for label in labels for c in np.unique(label.classes) if c != label.ignore})
+        best, winner = np.zeros(labels[0].shape), np.full(labels[0].shape, ignore, np.int32)
+        maps = [label.classes for label in labels]
+        present = sorted({int(c) for label, values in zip(labels, maps) for c in np.unique(values) if c != label.ignore})
         for index in present:
-            votes = sum(part * ((label.classes == index) & (index != label.ignore)) for part, label in zip(share, labels))
+            votes = sum(part * ((values == index) & (index != label.ignore)) for part, label, values in zip(share, labels, maps))
             ahead = votes > best + 1e-12
             best, winner = np.where(ahead, votes, best), np.where(ahead, index, winner)
         return cls(winner, None, ignore)
@@ -107,7 +144,7 @@ class Segmentation(Label):
             probabilities = {"shape": list(self.probabilities.shape), "float32": data}
         return {
             "family": self.family,
-            "size": list(self.classes.shape),
+            "size": list(self.shape),
             "values": values.tolist(),
             "lengths": lengths.tolist(),
             "probabilities": probabilities,
@@ -128,12 +165,14 @@ class Segmentation(Label):
     def draw(self, image: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
         from PIL import ImageDraw
 
-        if image.shape[:2] != self.classes.shape:
-            raise ValueError(f"draw: expected a picture of {self.classes.shape}, got {image.shape[:2]}")
-        shaded = image.copy()
+        if image.shape[:2] != self.shape:
+            raise ValueError(f"draw: expected a picture of {self.shape}, got {image.shape[:2]}")
+        shaded, classes = image.copy(), self.classes
         shares = self._shares()
         for index, _ in shares:
-            spot = self.classes == index
+            if name_of(index, names) == GROUND:
+                continue
+            spot = classes == index
             shaded[spot] = (0.45 * shaded[spot] + 0.55 * np.array(class_color(index))).astype(np.uint8)
         picture, _ = canvas(shaded)
         entries = [(class_color(index), f"{name_of(index, names)} {share:.0%}") for index, share in shares[:5]]
@@ -142,8 +181,9 @@ class Segmentation(Label):
 
     def _shares(self) -> list[tuple[int, float]]:
         """Each known class with its share of the picture, largest first."""
-        present, counts = np.unique(self.classes[self.classes != self.ignore], return_counts=True)
-        return [(int(present[i]), float(counts[i] / self.classes.size)) for i in np.argsort(-counts, kind="stable")]
+        classes = self.classes
+        present, counts = np.unique(classes[classes != self.ignore], return_counts=True)
+        return [(int(present[i]), float(counts[i] / classes.size)) for i in np.argsort(-counts, kind="stable")]
 
     def words(self, names: Sequence[str] = ()) -> str:
         return ", ".join(f"{name_of(index, names)} {share:.0%}" for index, share in self._shares()[:5]) or "none"
@@ -156,11 +196,19 @@ class Segmentation(Label):
 
     def pasted(self, other: Segmentation, covered: np.ndarray) -> Segmentation:
         """Pixel by pixel; without probabilities."""
-        theirs = np.where(other.classes == other.ignore, self.ignore, other.classes)
+        theirs = other.classes
+        theirs = np.where(theirs == other.ignore, self.ignore, theirs)
         return Segmentation(np.where(covered, theirs, self.classes), None, self.ignore)
 
+    def tidied(self, least: int) -> Segmentation:
+        """Small parts take the class around them (`vidi.ops.components.remove_small`); without probabilities."""
+        from vidi.ops.components import remove_small
+
+        return Segmentation(remove_small(self.classes, least, ignore=self.ignore), None, self.ignore).packed()
+
     def presence(self, count: int) -> np.ndarray:
-        present = np.unique(self.classes[(self.classes != self.ignore) & (self.classes >= 0) & (self.classes < count)])
+        classes = self.classes
+        present = np.unique(classes[(classes != self.ignore) & (classes >= 0) & (classes < count)])
         return np.isin(np.arange(count), present)
 
     @classmethod
@@ -169,10 +217,11 @@ class Segmentation(Label):
         return _stitch.segmentation(labels, windows, size)
 
     def reindexed(self, places: np.ndarray, count: int) -> Segmentation:
-        places, known = np.asarray(places, np.int32), self.classes != self.ignore
-        classes = np.where(known, places[np.where(known, self.classes, 0)] if len(places) else self.ignore, self.ignore)
+        places, mine = np.asarray(places, np.int32), self.classes
+        known = mine != self.ignore
+        classes = np.where(known, places[np.where(known, mine, 0)] if len(places) else self.ignore, self.ignore)
         if self.probabilities is None:
-            return Segmentation(classes, None, self.ignore)
-        probabilities = np.zeros((count, *self.classes.shape), np.float32)
+            return Segmentation(classes, None, self.ignore) if not isinstance(self._map, PackedMap) else Segmentation(PackedMap.of(classes), None, self.ignore)
+        probabilities = np.zeros((count, *self.shape), np.float32)
         probabilities[places] = self.probabilities
         return Segmentation(classes, probabilities, self.ignore)

@@ -33,6 +33,10 @@ class Text(Label):
         """One minus the edit distance in characters over the longer length; two empty strings agree."""
         return similarity(self.text, other.text)
 
+    def contradicts(self, other: Text, leeway: np.ndarray | None = None) -> bool:
+        """Any other string."""
+        return self.text != other.text
+
     @classmethod
     def merge(cls, labels: Sequence[Text], weights: Sequence[float] | None = None) -> Text:
         """The string with the most votes, each weighing its weight times its confidence; the earlier one of equals."""

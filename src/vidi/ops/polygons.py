@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vidi.ops.cutouts import NOTHING, Cutout
+
 _FINE = 5
 """COCO's rasterizer works on a grid this much finer than the pixels."""
 
@@ -22,57 +24,59 @@ def fill_ring(ring: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Raises:
         ValueError: a coordinate is not finite.
     """
+    return cut_ring(ring, size).mask(size)
+
+
+def cut_ring(ring: np.ndarray, size: tuple[int, int]) -> Cutout:
+    """The same, without the empty picture around it."""
     height, width = size
-    mask = np.zeros((height, width), bool)
     if not np.isfinite(ring).all():
         raise ValueError("ring: a coordinate is not finite")
     if len(ring) == 0 or height == 0 or width == 0:
-        return mask
-    points = np.trunc(_FINE * np.asarray(ring, np.float64) + 0.5)
-    columns, tops = [], []
-    for start, end in zip(points, np.roll(points, -1, axis=0)):
-        column, top = _crossings(start, end, width)
-        columns.append(column)
-        tops.append(top)
-    column, top = np.concatenate(columns).astype(np.int64), np.concatenate(tops)
+        return NOTHING
+    column, top = _crossings(np.trunc(_FINE * np.asarray(ring, np.float64) + 0.5), width)
     if len(column) == 0:
-        return mask
+        return NOTHING
     row = np.ceil(np.clip((top + 0.5) / _FINE - 0.5, 0, height)).astype(np.int64)
-    first, last = int(column.min()), int(column.max())
-    toggles = np.zeros((last - first + 1, height + 1), np.uint8)
-    np.bitwise_xor.at(toggles, (column - first, row), 1)
-    mask[:, first : last + 1] = np.bitwise_xor.accumulate(toggles[:, :height], axis=1).T.astype(bool)
-    return mask
+    left, right, up, down = int(column.min()), int(column.max()) + 1, int(row.min()), int(row.max())
+    toggles = np.zeros((right - left, down - up + 1), np.uint8)
+    np.bitwise_xor.at(toggles, (column - left, row - up), 1)
+    return Cutout(left, up, np.bitwise_xor.accumulate(toggles[:, :-1], axis=1).T.astype(bool))
 
 
-def _crossings(start: np.ndarray, end: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Columns of pixels whose center line an edge of the fine grid crosses, and the fine row of each crossing."""
-    (x0, y0), (x1, y1) = start.tolist(), end.tolist()
-    wide, tall = abs(x1 - x0), abs(y1 - y0)
-    if (wide >= tall and x0 > x1) or (wide < tall and y0 > y1):
-        x0, y0, x1, y1 = x1, y1, x0, y0
+def _crossings(points: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of pixels whose center line an edge of a ring on the fine grid crosses, and the fine row of each crossing."""
+    (x0, y0), (x1, y1) = points.T, np.roll(points, -1, axis=0).T
+    wide, tall = np.abs(x1 - x0), np.abs(y1 - y0)
+    flat = wide >= tall
+    turned = np.where(flat, x0 > x1, y0 > y1)
+    x0, x1 = np.where(turned, x1, x0), np.where(turned, x0, x1)
+    y0, y1 = np.where(turned, y1, y0), np.where(turned, y0, y1)
     middle = _FINE // 2
-    low, high = min(x0, x1), max(x0, x1)
-    first = max(0, int(np.ceil((low - middle) / _FINE)))
-    last = min(width - 1, int(np.floor((high - middle - 1) / _FINE)))
-    if last < first:
-        return np.zeros(0), np.zeros(0)
-    column = np.arange(first, last + 1, dtype=np.float64)
+    first = np.maximum(0, np.ceil((np.minimum(x0, x1) - middle) / _FINE))
+    last = np.minimum(width - 1, np.floor((np.maximum(x0, x1) - middle - 1) / _FINE))
+    counts = np.maximum(last - first + 1, 0).astype(np.int64)
+    edge = np.repeat(np.arange(len(points)), counts)
+    column = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
     left = _FINE * column + middle  # the crossing lies between the fine columns `left` and `left` + 1
-    if wide >= tall:
-        slope = (y1 - y0) / wide
-        before, after = (np.trunc(y0 + slope * (left + step - x0) + 0.5) for step in (0, 1))
-        return column, np.minimum(before, after)
-    slope = (x1 - x0) / tall
-    return column, y0 + _first_step(x0, slope, left, tall) - 1
+    top = np.empty(len(edge))
+    own = flat[edge]
+    part = edge[own]
+    slope = (y1 - y0)[part] / wide[part]
+    before, after = (np.trunc(y0[part] + slope * (left[own] + step - x0[part]) + 0.5) for step in (0, 1))
+    top[own] = np.minimum(before, after)
+    part = edge[~own]
+    slope = (x1 - x0)[part] / tall[part]
+    top[~own] = y0[part] + _first_step(x0[part], slope, left[~own], tall[part]) - 1
+    return column.astype(np.int64), top
 
 
-def _first_step(x0: float, slope: float, left: np.ndarray, tall: float) -> np.ndarray:
+def _first_step(x0: np.ndarray, slope: np.ndarray, left: np.ndarray, tall: np.ndarray) -> np.ndarray:
     """The first step down an edge, by rows, at which its rounded column has passed from one side of the line to the other."""
 
     def passed(step: np.ndarray) -> np.ndarray:
         column = np.trunc(x0 + slope * step + 0.5)
-        return column > left if slope > 0 else column <= left
+        return np.where(slope > 0, column > left, column <= left)
 
     step = np.clip(np.ceil((left + 0.5 - x0) / slope), 1, tall)
     for _ in range(3):
@@ -94,7 +98,7 @@ def covered_area(rings: Sequence[np.ndarray]) -> float:
     owner = np.repeat(np.arange(len(edges)), [len(part) for part in edges])
     every = np.concatenate(edges).astype(np.float64)  # (E, 2, 2)
     crossings = _crossing_rows(every)
-    if len(edges) == 1 and len(crossings) == 0 and len(np.unique(every[:, 0], axis=0)) == len(every):
+    if len(edges) == 1 and len(crossings) == 0 and len(np.unique(every[:, 0] @ [1, 1j])) == len(every):
         (x0, y0), (x1, y1) = every[:, 0].T, every[:, 1].T
         return abs(float(((x0 - x0[0]) * (y1 - y0[0]) - (x1 - x0[0]) * (y0 - y0[0])).sum())) / 2
     cuts = np.unique(np.concatenate([every[:, 0, 1], crossings]))
@@ -123,15 +127,19 @@ def _crossing_rows(edges: np.ndarray) -> np.ndarray:
     found = [np.zeros(0)]
     step = max(1, _CHUNK // max(1, len(edges)))
     start, along = edges[:, 0], edges[:, 1] - edges[:, 0]
+    (left, top), (right, bottom) = edges.min(1).T, edges.max(1).T
     for first in range(0, len(edges), step):
-        p, d = start[first : first + step, None], along[first : first + step, None]
-        gap = start[None] - p
-        cross = d[..., 0] * along[None, :, 1] - d[..., 1] * along[None, :, 0]
+        part = slice(first, first + step)
+        near = (left[part, None] < right) & (left < right[part, None]) & (top[part, None] < bottom) & (top < bottom[part, None])
+        i, j = np.nonzero(np.triu(near, first + 1))
+        i += first
+        gap = start[j] - start[i]
+        cross = along[i, 0] * along[j, 1] - along[i, 1] * along[j, 0]
         safe = np.where(cross == 0, 1, cross)
-        s = (gap[..., 0] * along[None, :, 1] - gap[..., 1] * along[None, :, 0]) / safe
-        t = (gap[..., 0] * d[..., 1] - gap[..., 1] * d[..., 0]) / safe
+        s = (gap[:, 0] * along[j, 1] - gap[:, 1] * along[j, 0]) / safe
+        t = (gap[:, 0] * along[i, 1] - gap[:, 1] * along[i, 0]) / safe
         hit = (cross != 0) & (s > 0) & (s < 1) & (t > 0) & (t < 1)
-        found.append((p[..., 1] + s * d[..., 1])[hit])
+        found.append(start[i[hit], 1] + s[hit] * along[i[hit], 1])
     return np.concatenate(found)
 
 

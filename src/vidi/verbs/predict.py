@@ -27,6 +27,7 @@ def predict(
     overlap: float | None = None,
     whole: bool = True,
     tta: str | None = None,
+    min_area: int = 0,
     vid_stride: int = 1,
     top: int = 5,
     out: str | None = None,
@@ -53,6 +54,7 @@ def predict(
         overlap: share of a tile that its neighbor shows as well; left out: as in training, or 0.2.
         whole: with tile, look at the whole picture too, for things larger than a tile.
         tta: further views whose labels are merged with the plain one's: flip, vflip, scale(FACTOR), such as flip,scale(0.8),scale(1.25).
+        min_area: leave out things of fewer pixels; small parts of class maps take the class around them.
         vid_stride: every how many frames of a video one is looked at.
         top: classes per picture in predictions.csv.
         out: folder for predictions.csv, predictions.json and drawn pictures (or the drawn video).
@@ -76,9 +78,10 @@ def predict(
     folder = Path(out) if out else None
     loaded = load(model, device=str(devices.choose(device)), code=code or [])
     predictor = Predictor(
-        loaded, batch=batch, conf=conf, iou=iou, max_det=max_det, nms=nms, tile=tile, overlap=overlap, whole=whole, tta=tta, classes=classes
-    )
-    outputs.check(folder, crops=crops, format=format, family=loaded.net.space.family)
+        loaded, batch=batch, conf=conf, iou=iou, max_det=max_det, nms=nms, tile=tile, overlap=overlap, whole=whole, tta=tta, classes=classes,
+        min_area=min_area,
+    )  # fmt: skip
+    outputs.check(folder, crops=crops, format=format, family=loaded.net.predicts.family)
     if video.is_video(source):
         predicted = predictor.watch(source, stride=vid_stride, out=folder if draw else None)
     else:

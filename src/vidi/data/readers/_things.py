@@ -1,19 +1,15 @@
-"""What readers of boxes share: building a picture's label, the sizes of pictures, and words that name splits."""
+"""What readers of boxes share: building a picture's label, and words that name splits."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
 
-from vidi.core.images import FORMATS
 from vidi.data.readers._scan import SPLITS
-from vidi.errors import ImageError
 from vidi.labels import Detections, Outline
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -87,25 +83,6 @@ class Things:
         if any(self.notes):
             values["things"] = self.notes
         return values
-
-
-def picture_size(path: Path) -> tuple[int, int]:
-    """Upright (height, width) of a picture file, from its header.
-
-    Raises:
-        ImageError: not a regular file, or not a picture.
-    """
-    if not path.is_file():
-        raise ImageError("not a regular file", file=path)
-    try:
-        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
-            width, height = image.size
-            told = image.format in ("JPEG", "MPO", "WEBP") or "exif" in image.info
-            turned = told and image.format != "TIFF" and image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-    except Exception as error:
-        reason = str(error).partition(" at 0x")[0].partition("<")[0].strip() or type(error).__name__
-        raise ImageError(f"the picture's size cannot be read: {reason}", file=path, fix="replace or remove the picture") from None
-    return (width, height) if turned else (height, width)
 
 
 def split_word(word: str) -> str | None:

@@ -12,10 +12,11 @@ import numpy as np
 
 from vidi.core.dataset import Dataset, Sample
 from vidi.core.files import read_text
+from vidi.core.images import picture_size
 from vidi.core.space import Space
 from vidi.data.readers._ask import Ask, Faults, listed
 from vidi.data.readers._scan import Files, hidden, is_picture, scan
-from vidi.data.readers._things import Things, picture_size, split_word
+from vidi.data.readers._things import Things, split_word
 from vidi.errors import DataError, InputError
 from vidi.labels import Detections, Polygons
 

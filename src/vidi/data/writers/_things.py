@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from vidi.core.dataset import Dataset, Sample
-from vidi.core.images import decode
-from vidi.data.readers._things import picture_size
+from vidi.core.images import decode, picture_size
 from vidi.errors import DataError
 from vidi.labels import Detections, Outline
 
