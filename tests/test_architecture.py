@@ -50,7 +50,7 @@ def faults(path: Path, tree: ast.AST) -> list[str]:
             target = module.split(".")[1] if "." in module else ""
             if not allowed(room, target):
                 found.append(f"{path.relative_to(HOME)}:{line} {room} imports {target}")
-        elif room == "ops" and module.split(".")[0] not in {"torch", "numpy", *sys.stdlib_module_names}:
+        elif room == "ops" and module.split(".")[0] not in {"torch", "numpy", "scipy", *sys.stdlib_module_names}:
             found.append(f"{path.relative_to(HOME)}:{line} ops imports {module}")
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):

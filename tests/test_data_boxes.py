@@ -63,7 +63,7 @@ def test_other_tables_are_left_to_the_table_reader(room):
     from types import SimpleNamespace
 
     assert room("path,label\n0.png,x\n1.png,y\n").format == "table"
-    data = room("path,xmin,ymin,xmax,ymax\n0.png,1,2,3,4.5\n1.png,9,2,3,4.5\n", task=SimpleNamespace(columns="numbers"))
+    data = room("path,xmin,ymin,xmax,ymax\n0.png,1,2,3,4.5\n1.png,9,2,3,4.5\n", task=SimpleNamespace(columns="numbers", adapted=lambda data: data))
     assert data.space.family == "Regression" and len(data.space) == 4
 
 

@@ -22,7 +22,7 @@ from vidi.data.readers._scan import natural
 from vidi.errors import DataError, InputError, ResourceError, VidiError
 from vidi.labels import Classification
 
-CLASS, CLASSES, NUMBERS = (SimpleNamespace(columns=name) for name in ("class", "classes", "numbers"))
+CLASS, CLASSES, NUMBERS = (SimpleNamespace(columns=name, adapted=lambda data: data) for name in ("class", "classes", "numbers"))
 
 
 def picture(path, level=0):

@@ -21,7 +21,7 @@ from vidi.errors import ChoiceError, DataError, ResourceError, VidiError
 
 
 def test_every_set_says_what_it_is():
-    assert _obtain.set_names() == ["deepforest", "digit-scenes", "digits", "elpv", "fashion-mnist", "mnist"]
+    assert _obtain.set_names() == ["cells", "deepforest", "digit-scenes", "digit-streets", "digits", "elpv", "fashion-mnist", "mnist"]
     for name in _obtain.set_names():
         module = _obtain.find(name)
         assert all(getattr(module, key) for key in ("MEANING", "LICENCE", "SOURCE", "CITE", "SIZE", "SHA256"))
@@ -216,7 +216,7 @@ def test_failing_clients(tmp_path, capsys):
 
 def test_the_verb():
     report = vidi.samples()
-    assert report.kind == "samples" and report.numbers["sets"] == 6 and "elpv" in str(report.sections)
+    assert report.kind == "samples" and report.numbers["sets"] == 8 and "elpv" in str(report.sections)
     for arguments in (("get",), ("get", "digit"), ("digits",), ("fetch",)):
         with pytest.raises(ChoiceError) as caught:
             vidi.samples(*arguments)

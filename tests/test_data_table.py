@@ -14,7 +14,7 @@ from vidi.data.readers._cells import sniff
 from vidi.data.readers._encode import class_name, parse_list
 from vidi.errors import DataError, InputError
 
-CLASS, CLASSES, NUMBERS = (SimpleNamespace(columns=name) for name in ("class", "classes", "numbers"))
+CLASS, CLASSES, NUMBERS = (SimpleNamespace(columns=name, adapted=lambda data: data) for name in ("class", "classes", "numbers"))
 
 
 @pytest.fixture

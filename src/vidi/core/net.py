@@ -28,6 +28,12 @@ class Net(nn.Module, ABC):
     kinds: Mapping[str, str]
     space: Space
 
+    @property
+    def predicts(self) -> Space:
+        """What predictions mean: the same as truth, unless the head answers in another family (`Head.predicts`)."""
+        family = getattr(getattr(self, "head", None), "predicts", None)
+        return self.space if family in (None, self.space.family) else Space(family)
+
     @abstractmethod
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Raw outputs, with the same keys for every input; always ``features`` (B, D). Never sees ground truth."""

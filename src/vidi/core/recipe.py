@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
 from pathlib import Path
@@ -58,8 +59,10 @@ class Recipe(BaseModel):
     close_mix: float = Field(0.0, ge=0, le=1, description="share of the run at its end without mixing augmentations")
     balance: Literal["none", "sqrt", "equal", "repeat"] = Field("none", description="draw samples by class: as they are, by square root, equally, or rare ones repeated")
     repeat_threshold: float = Field(0.001, gt=0, le=1, description="share of samples below which a class counts as rare, for balance=repeat")
+    per_class: int = Field(1, ge=1, description="samples of a class that a batch holds together, for losses that compare batch mates; all classes come equally often; 1: off")
     val: float = Field(0.2, ge=0, lt=1, description="share of training samples kept for validation where the data has none; 0: none")
     test: float = Field(0.0, ge=0, lt=1, description="share of training samples kept for the final test where the data has none")
+    split_by: Literal["sample", "class"] = Field("sample", description="what is drawn for `val` and `test`: samples (or their groups), or whole classes, which training then never sees")
     val_every: int = Field(1, ge=1, description="epochs between validations")
     seed: int = Field(0, ge=0, description="seed of everything random")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
@@ -150,6 +153,8 @@ def _plain(value: Any, annotation: Any) -> Any:
         return value
     if any(typing.get_origin(option) is list for option in (*options, annotation)):
         return split_list(value) if value != "none" else value
+    if any(typing.get_origin(option) is tuple for option in options) and re.fullmatch(r"\s*\d+\s*[,x×]\s*\d+\s*", value):
+        return [int(part) for part in re.split("[,x×]", value)]
     from vidi.core.files import parse_yaml
 
     parsed = parse_yaml(value)

@@ -29,6 +29,8 @@ class Task:
         whole: the input shows all of a picture in its own shape (letterboxed, sides multiples of 32) unless set otherwise.
         recipe: settings that suit the task, where neither the user nor the net says otherwise.
         watch: the metrics computed after every epoch; empty: all of them.
+        adapt: makes labels of the task's kind out of those of another kind that hold as much (class maps out of outlines), and gives
+            back what it cannot use; None: only labels of the task's own kind will do.
     """
 
     family: str
@@ -46,7 +48,14 @@ class Task:
     whole: bool = False
     recipe: Mapping[str, object] = field(default_factory=dict)
     watch: tuple[str, ...] = ()
+    adapt: Callable[[Dataset], Dataset] | None = None
 
     def fits(self, space: Space) -> bool:
         """Whether labels of this meaning belong to the task."""
         return space.family == self.family and space.exclusive == self.exclusive
+
+    def adapted(self, dataset: Dataset) -> Dataset:
+        """The data set with labels of the task's kind, where they can be had from those it has; else the data set itself."""
+        if self.adapt is None or dataset.space is None or self.fits(dataset.space):
+            return dataset
+        return self.adapt(dataset)

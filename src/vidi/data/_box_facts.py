@@ -38,7 +38,7 @@ def sizes_by_split(looks: Looks) -> dict[str, dict[str, int]]:
 
 def pictures_by_class(looks: Looks) -> dict[str, dict[str, int]]:
     """On how many pictures each class stands, by split."""
-    table, space = class_table(looks.dataset), looks.dataset.space
+    table, space = class_table(looks.dataset, looks), looks.dataset.space
     if table is None or space is None:
         return {}
     there = np.nan_to_num(table) > 0

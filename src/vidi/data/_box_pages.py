@@ -12,7 +12,7 @@ from vidi.data import _box_facts
 from vidi.data.doctor import Examination
 from vidi.data.rules import Finding
 from vidi.errors import VidiError
-from vidi.labels import Detections, Polygons
+from vidi.labels import Detections, Outline, Polygons, Runs
 from vidi.report.pictures import encode, grid
 
 SIDE = 320
@@ -26,6 +26,7 @@ _FAULTS = {
     "box_outside": "Boxes that leave their picture", "box_no_area": "Boxes without area", "box_not_finite": "Boxes that are no numbers",
     "box_class": "Boxes of no known class", "box_duplicate": "Boxes there twice", "box_conflict": "One place, two classes",
     "box_implausible": "Boxes unlike others of their class", "box_outline": "Faulty outlines",
+    "track_reuse": "One track on two things", "track_jump": "Tracks that jump",
 }  # fmt: skip
 
 
@@ -188,13 +189,23 @@ def drawn(found: Examination, row: int, chosen: list[int] | None = None) -> np.n
     canvas[before[1] : before[1] + size[1], before[0] : before[0] + size[0]] = image
     boxes = np.clip(boxes + np.tile(before, 2), -4 * SIDE, 8 * SIDE)
     names = found.looks.dataset.space.names if found.looks.dataset.space is not None else ()
-    return Detections(boxes.astype(np.float32), None, label.classes[shown], outlines=_outlines(label, shown, before, size, (height, width))).draw(canvas, names)  # type: ignore[arg-type]
+    return Detections(boxes.astype(np.float32), None, label.classes[shown], outlines=_outlines(label, shown, before, size, (height, width), canvas.shape[:2])).draw(canvas, names)  # type: ignore[arg-type]
 
 
-def _outlines(label: Detections, shown: np.ndarray, before: np.ndarray, size: tuple[int, int], true: tuple[int, int]) -> tuple[Polygons | None, ...] | None:
-    """The polygons of some things, as they lie on the drawn picture."""
+def _outlines(
+    label: Detections, shown: np.ndarray, before: np.ndarray, size: tuple[int, int], true: tuple[int, int], canvas: tuple[int, int]
+) -> tuple[Outline | None, ...] | None:
+    """The outlines of some things, as they lie on the drawn picture of (height, width) `canvas`; without run lengths of another size than the
+    picture's."""
     if label.outlines is None:
         return None
     factor = np.array(size) / np.array(true[::-1])
-    outlines = [label.outlines[index] for index in shown.tolist()]
-    return tuple(Polygons(tuple(ring * factor + before for ring in each.rings)) if isinstance(each, Polygons) else None for each in outlines)
+    moved = np.diag([*factor.tolist(), 1.0])
+    moved[:2, 2] = before
+
+    def placed(outline: Outline | None) -> Outline | None:
+        if isinstance(outline, Polygons):
+            return Polygons(tuple(ring * factor + before for ring in outline.rings))
+        return outline.warp(moved, canvas) if isinstance(outline, Runs) and outline.size == true else None
+
+    return tuple(placed(label.outlines[index]) for index in shown.tolist())

@@ -15,6 +15,7 @@ import numpy as np
 from vidi.core.dataset import Dataset
 from vidi.core.images import decode_sized, open_image, read_bytes
 from vidi.data._boxes import Boxes, boxes_of
+from vidi.data._maps import Maps, maps_of
 from vidi.data._workers import cores
 from vidi.errors import ImageError, VidiError
 from vidi.ops import hashing
@@ -113,6 +114,11 @@ class Looks:
     def boxes(self) -> Boxes:
         """All boxes of the labels, in columns."""
         return boxes_of(self.dataset, self.size, self.seen)
+
+    @cached_property
+    def maps(self) -> Maps:
+        """What the class maps of the labels hold, in columns."""
+        return maps_of(self.dataset)
 
     @cached_property
     def splits(self) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vidi.core.images import decode
-from vidi.data import _box_pages
+from vidi.data import _box_pages, _map_pages
 from vidi.data.doctor import SEVERITIES, Examination
 from vidi.data.rules import Finding
 from vidi.data.rules._base import unit, value_table
@@ -26,7 +26,7 @@ _SINGLE = {"blank": "Blank", "dark": "Darkest", "bright": "Brightest", "blurred"
 
 def sections(found: Examination) -> list[dict[str, Any]]:
     """What the doctor's page shows, most important first; parts with nothing to show are left out."""
-    parts = [_findings(found), *_pictures(found), *_classes(found), *_box_pages.sections(found), *_values(found), *_sizes(found)]
+    parts = [_findings(found), *_pictures(found), *_classes(found), *_box_pages.sections(found), *_map_pages.sections(found), *_values(found), *_sizes(found)]
     if found.looks.dataset.notes:
         parts.append({"kind": "text", "title": "How the data was read", "text": "\n\n".join(found.looks.dataset.notes)})
     return parts
@@ -146,11 +146,21 @@ def numbers(found: Examination) -> dict[str, float | None]:
         "near_duplicates": facts["near_duplicates"] if found.looks.near is not None else None,
         "leaks": facts["leaks"],
         **_box_numbers(found),
+        **_map_numbers(found),
         "conflicts": facts["conflicts"],
         "missing_labels": counts.get("missing_label", 0),
         "imbalance_ratio": facts.get("imbalance_ratio"),
         **{f"{name}s": by[name] for name in SEVERITIES},
     }
+
+
+def _map_numbers(found: Examination) -> dict[str, float | None]:
+    """Class maps, and how many are faulty (errors and warnings of their rules); nothing where the labels are none."""
+    if "maps" not in found.facts:
+        return {}
+    faulty = {finding.index for finding in found.findings if finding.rule.startswith("mask_") and finding.index is not None}
+    facts = found.facts["maps"]
+    return {"maps": facts["count"], "faulty_maps": len(faulty), "empty_maps": facts["empty_maps"], "unknown_share": facts["unknown_share"]}
 
 
 def _box_numbers(found: Examination) -> dict[str, float | None]:

@@ -1,4 +1,4 @@
-"""What the doctor's findings ask for, done on a copy: samples left out, boxes cut to their picture or left out."""
+"""What the doctor's findings ask for, done on a copy: samples left out, boxes cut to their picture or left out, class maps cleared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from vidi.core.dataset import Dataset, Sample
 from vidi.data.rules import Finding
 from vidi.errors import ChoiceError
-from vidi.labels import Detections, Outline, Runs
+from vidi.labels import Detections, Outline, Runs, Segmentation
 
 MODES = ("clip", "drop")
 """What is done with a box that leaves its picture."""
@@ -29,6 +29,7 @@ class Repair:
         clipped: how many boxes were cut to their picture, by rule.
         dropped: how many boxes were left out, by rule.
         emptied: ids of the pictures that have no box left; they now count as showing nothing.
+        ignored: how many class maps had pixels of no class, which are now not known, by rule.
     """
 
     dataset: Dataset
@@ -36,15 +37,16 @@ class Repair:
     clipped: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
     emptied: list[str] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Samples and boxes by rule."""
-        return dict(self.samples + self.clipped + self.dropped)
+        """Samples, boxes and class maps by rule."""
+        return dict(self.samples + self.clipped + self.dropped + self.ignored)
 
     def words(self) -> str:
         """What was done in one sentence."""
-        parts = [(self.samples, "left out"), (self.clipped, "boxes clipped"), (self.dropped, "boxes left out")]
+        parts = [(self.samples, "left out"), (self.clipped, "boxes clipped"), (self.dropped, "boxes left out"), (self.ignored, "masks cleared of values of no class")]
         said = [f"{what}: {', '.join(f'{rule} {count}' for rule, count in counts.items())}" for counts, what in parts if counts]
         if self.emptied:
             said.append(f"{len(self.emptied)} pictures have no box left and count as background")
@@ -72,22 +74,41 @@ def mend(dataset: Dataset, findings: Iterable[Finding], boxes: str = "clip") -> 
     gone: dict[int, str] = {}
     clip: dict[int, dict[int, Finding]] = {}
     drop: dict[int, dict[int, str]] = {}
+    ignore: dict[int, str] = {}
     for finding in findings:
         row, box = finding.index, finding.box
         if row is None:
             continue
         if finding.action == "drop":
             gone.setdefault(row, finding.rule)
+        elif finding.action == "ignore":
+            ignore.setdefault(row, finding.rule)
         elif box is not None and finding.action == "clip" and boxes == "clip":
             clip.setdefault(row, {}).setdefault(box, finding)
         elif box is not None and finding.action in ("clip", "drop_box"):
             drop.setdefault(row, {}).setdefault(box, finding.rule)
-    repair = Repair(dataset, Counter(gone.values()))
-    kept = ((row, sample) for row, sample in enumerate(dataset) if row not in gone)
-    repair.dataset = dataset.with_samples(
-        _mended(sample, clip.get(row, {}), drop.get(row, {}), repair) if row in clip or row in drop else sample for row, sample in kept
-    )
+    repair = Repair(dataset, Counter(gone.values()), ignored=Counter(rule for row, rule in ignore.items() if row not in gone))
+    count = len(dataset.space) if dataset.space is not None else 0
+    samples = []
+    for row, sample in enumerate(dataset):
+        if row in gone:
+            continue
+        if row in ignore:
+            sample = _cleared(sample, count)
+        elif row in clip or row in drop:
+            sample = _mended(sample, clip.get(row, {}), drop.get(row, {}), repair)
+        samples.append(sample)
+    repair.dataset = dataset.with_samples(samples)
     return repair
+
+
+def _cleared(sample: Sample, count: int) -> Sample:
+    """A copy of a sample whose class map has no value beyond so many classes; such pixels are not known."""
+    label = sample.label
+    if not isinstance(label, Segmentation):
+        return sample
+    classes = label.classes
+    return replace(sample, label=Segmentation(np.where((classes >= 0) & (classes < count), classes, label.ignore), None, label.ignore).packed())
 
 
 def _mended(sample: Sample, clip: dict[int, Finding], drop: dict[int, str], repair: Repair) -> Sample:

@@ -17,6 +17,7 @@ from vidi.core.console import progress as progress_bar
 from vidi.core.dataset import Dataset
 from vidi.data._box_facts import box_facts
 from vidi.data._look import Looks, Progress, look
+from vidi.data._map_facts import map_facts
 from vidi.data._near import find_near
 from vidi.data._repair import mend
 from vidi.data._workers import cores
@@ -204,16 +205,18 @@ def _label_facts(dataset: Dataset, looks: Looks) -> dict[str, Any]:
     if space is None:
         return {}
     facts: dict[str, Any] = {"family": space.family, "labeled": sum(sample.label is not None for sample in dataset)}
-    table = class_table(dataset)
+    table = class_table(dataset, looks)
     if table is not None:
         splits = np.array(looks.splits)
         for split in dict.fromkeys(["all", *sorted(set(looks.splits) - {""})]):
             rows = np.ones(len(dataset), bool) if split == "all" else splits == split
             counts = np.nansum(table[rows], axis=0).astype(int).tolist()
             facts.setdefault("classes", {})[split] = dict(zip(space.names, counts))
-        facts["imbalance_ratio"] = ratio(dataset)
+        facts["imbalance_ratio"] = ratio(dataset, looks)
     if space.family == "Detections":
         facts["boxes"] = box_facts(looks)
+    if space.family == "Segmentation":
+        facts["maps"] = map_facts(looks)
     values = value_table(dataset)
     if values is not None:
         facts["values"] = {name: _spread(values[:, index]) for index, name in enumerate(space.names)}

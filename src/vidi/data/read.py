@@ -18,10 +18,11 @@ def read(
     task: Task | str | None = None,
     split: str | None = None,
     faults: list[Fault] | None = None,
+    adapt: bool = True,
 ) -> Dataset:
-    """Read a data set from a folder or file; no picture is decoded.
+    """Read a data set from a folder or file; no picture is decoded, but masks are.
 
-    Class folders, tables (CSV, TSV, Parquet), COCO JSON, YOLO text files, Pascal VOC XML, idx files, a ``data.yaml`` and plain listings are understood; `Dataset.format` and
+    Class folders, folders of masks, tables (CSV, TSV, Parquet), COCO JSON, YOLO text files, Pascal VOC XML, idx files, a ``data.yaml`` and plain listings are understood; `Dataset.format` and
     `Dataset.notes` say what was chosen and seen.
 
     Args:
@@ -29,10 +30,12 @@ def read(
         task: what the data is for, which decides how label columns are read; None: told by the data.
         split: only the samples of ``train``, ``val`` or ``test``.
         faults: where to leave unusable rows and files, which are then left out; None: they are refused.
+        adapt: turn labels into the task's kind where it knows how (`Task.adapt`); else they stay as they were read.
 
     Raises:
         DataError: nothing there, no reader for it, no such split, or faults (all of them in one error).
     """
+    wanted = _task(task)
     if isinstance(path, Dataset):
         data = path
     else:
@@ -40,8 +43,8 @@ def read(
         if not path.exists():
             raise missing_path(path)
         found = Faults()
-        name, reader = choose(path)
-        data = reader.read(path, Ask(want=_task(task), faults=found))
+        name, reader = choose(path, want=wanted)
+        data = reader.read(path, Ask(want=wanted, faults=found))
         if faults is None:
             found.check()
         else:
@@ -50,6 +53,8 @@ def read(
         data.root = path
         data.name = _name(path)
         data.notes.insert(0, f"read as {name}")
+    if adapt and wanted is not None:
+        data = wanted.adapted(data)
     return data if split is None else _only(data, split)
 
 

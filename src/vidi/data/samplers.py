@@ -63,6 +63,74 @@ def balanced(class_of: np.ndarray, mode: str = "sqrt", seed: int = 0, epoch: int
     return np.concatenate(parts)[permutation(len(classes), seed, epoch)]
 
 
+def m_per_class(class_of: np.ndarray, m: int, batch: int, seed: int = 0, epoch: int = 0) -> np.ndarray:
+    """An order whose batches hold m samples of each of batch / m classes, (steps · batch,) int64 with as many steps as there are batches in
+    the data, rounded, at least one.
+
+    All classes come equally often, none again before all others came, and none twice in a batch unless there are fewer than batch / m.
+    A class is gone through in random order before it starts anew, over the bounds of epochs too; a remainder of fewer than m sits out, so that
+    the m are different ones where the class has as many.
+
+    Args:
+        class_of: (n,) integer class of each sample; negative: not known, such samples are left out.
+        m: samples of a class that stand together, at least 1.
+        batch: samples per batch, a multiple of m.
+    """
+    classes, epoch = np.asarray(class_of), _epoch(epoch)
+    if classes.ndim != 1 or classes.dtype.kind not in "iub":
+        raise ValueError(f"class_of: expected (n,) integers, got {classes.shape} {classes.dtype}")
+    if m < 1 or batch < m or batch % m:
+        raise ValueError(f"batch: expected a multiple of m = {m}, got {batch}")
+    if classes.size == 0:
+        return np.zeros(0, np.int64)
+    known = np.flatnonzero(classes >= 0)
+    if len(known) == 0:
+        raise ValueError("class_of: no sample has a known class")
+    names, member_of, counts = np.unique(classes[known], return_inverse=True, return_counts=True)
+    turns = _turns(len(names), batch // m, max(1, round(len(known) / batch)), seed, epoch)
+    most = -(-len(turns) // len(names)) + 1  # how often a class comes at most
+    grouped = known[np.argsort(member_of, kind="stable")]
+    places = np.split(np.argsort(turns, kind="stable"), np.cumsum(np.bincount(turns, minlength=len(names)))[:-1])
+    order = np.empty((len(turns), m), np.int64)
+    for name, count, end, own in zip(names, counts, np.cumsum(counts), places):
+        order[own] = grouped[end - count : end][_in_groups(int(count), m, epoch * most + np.arange(len(own)), seed, int(name))]
+    return order.ravel()
+
+
+def grouped_batch(count: int, batch: int, m: int) -> int:
+    """The batch size for `m_per_class`: the largest multiple of m up to `batch` and `count`, of two classes at least."""
+    return max(2 * m, min(batch, count) // m * m)
+
+
+def _in_groups(count: int, m: int, visits: np.ndarray, seed: int, name: int) -> np.ndarray:
+    """Places (V, m) in 0..count − 1 for the given visits, counted from 0, to a class."""
+    cycle, at = np.divmod(visits, max(1, count // m))
+    cycles, which = np.unique(cycle, return_inverse=True)
+    keys = _uniform(seed, name, cycles[:, None], np.arange(count)[None, :])
+    walks = np.tile(np.argsort(keys, axis=1, kind="stable"), (1, -(-m // count)))
+    return walks[which[:, None], (at * m)[:, None] + np.arange(m)]
+
+
+def _turns(classes: int, groups: int, steps: int, seed: int, epoch: int) -> np.ndarray:
+    """Which class each group of an epoch has, (steps · groups,): permutations in a row, in which classes that are in the batch already
+    step back until the next one."""
+    turns: list[int] = []
+    pending: list[int] = []
+    cycle = 0
+    for _ in range(steps):
+        taken: list[int] = []
+        while len(taken) < groups:
+            fresh = next((k for k in pending if k not in taken), None)
+            if fresh is None and (len(taken) < classes or not pending):
+                pending += np.argsort(_uniform(seed, epoch, cycle, np.arange(classes)), kind="stable").tolist()
+                cycle += 1
+                continue
+            taken.append(pending[0] if fresh is None else fresh)
+            pending.remove(taken[-1])
+        turns += taken
+    return np.array(turns, np.int64)
+
+
 def repeat_factor(
     present: np.ndarray, threshold: float = 0.001, seed: int = 0, epoch: int = 0, *, even: bool = False
 ) -> np.ndarray:

@@ -16,24 +16,27 @@ BINS = 10
 
 
 @calm
-def assign(dataset: Dataset, *, val: float = 0.2, test: float = 0.0, seed: int = 0) -> Dataset:
+def assign(dataset: Dataset, *, val: float = 0.2, test: float = 0.0, seed: int = 0, by: str = "sample") -> Dataset:
     """The same data set with every sample in a split; what the data says is kept.
 
     Validation and test samples are drawn from those of ``train`` and those without a split, and only where the data has none.
     Exclusive classes are stratified, several classes at once (also those of boxes) iteratively (Sechidis, Tsoumakas and Vlahavas
     2011), numbers by quantile. Samples of one group stay together. Samples without a label, and classes of a single sample, stay in training.
+    By class, whole classes are drawn, at least two, so that validation and test show what training never saw (re-identification); groups have
+    no say then.
 
     Args:
         dataset: samples with or without splits; not changed.
         val: share of the drawn-from samples for validation, 0..1.
         test: the same for test.
         seed: decides which; the same data, shares and seed give the same splits.
+        by: ``sample``, or ``class`` for exclusive classes.
 
     Returns:
         a new data set; its notes say what was done.
 
     Raises:
-        DataError: the shares are not in 0..1, or leave nothing for training.
+        DataError: the shares are not in 0..1, or leave nothing for training; or there are too few classes to draw whole ones.
     """
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
         raise DataError("shares of validation and test must leave some for training", value=f"val {val}, test {test}", fix="such as 0.2 and 0.1")
@@ -47,7 +50,7 @@ def assign(dataset: Dataset, *, val: float = 0.2, test: float = 0.0, seed: int =
         pool, unlabeled = np.array([i for i, sample in enumerate(samples) if sample.split == "train"], np.int64), 0
     if not shares or not len(pool):
         return data
-    chosen, how = _draw(data, pool, shares, seed)
+    chosen, how = (_draw_classes if by == "class" else _draw)(data, pool, shares, seed)
     for name, indices in chosen.items():
         for i in indices:
             samples[i].split = name
@@ -77,6 +80,27 @@ def _draw(data: Dataset, pool: np.ndarray, shares: dict[str, float], seed: int) 
     else:
         place = _iteratively(strata, weights, generator)
     return {name: np.sort(pool[place == k]) for k, name in enumerate(names[:-1])}, how
+
+
+def _draw_classes(data: Dataset, pool: np.ndarray, shares: dict[str, float], seed: int) -> tuple[dict[str, np.ndarray], str]:
+    """The samples of the chosen classes by split, in order, and in words how they were chosen."""
+    labels = [data.samples[i].label for i in pool]
+    if data.space is None or not data.space.exclusive or not all(isinstance(label, Classification) for label in labels):
+        raise DataError("whole classes can only be drawn where each sample has one", file=data.root, at="split_by", value="class", fix="split_by=sample")
+    classes = np.array([label.top for label in labels])
+    found = np.unique(classes[classes >= 0])
+    if len(found) < 2 * (len(shares) + 1):
+        raise DataError(
+            f"too few classes to keep two of them for each of {', '.join(shares)} and two for training", file=data.root, at="split_by",
+            value=f"{len(found)} classes", fix="split_by=sample, or val=0",
+        )  # fmt: skip
+    order = np.random.Generator(np.random.Philox(key=[seed % 2**63, len(pool)])).permutation(found)
+    chosen, start, room = {}, 0, len(found) - 2 * (len(shares) + 1)
+    for name, share in shares.items():
+        more = min(room, max(0, round(share * len(found)) - 2))
+        chosen[name] = pool[np.isin(classes, order[start : start + 2 + more])]
+        start, room = start + 2 + more, room - more
+    return chosen, f"whole classes ({start} of {len(found)})"
 
 
 def _first_names(data: Dataset, samples: list[Sample], strata: np.ndarray) -> str:

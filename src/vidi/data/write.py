@@ -1,4 +1,4 @@
-"""Writing a data set as a listing that is read back the same: a CSV, or COCO JSON for boxes."""
+"""Writing a data set as a listing that is read back the same: a CSV (of class maps with run lengths), or COCO JSON for boxes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ RESERVED = ("path", "split", "group")
 
 
 def write(dataset: Dataset, path: str | Path) -> Path:
-    """Write a CSV with the columns path, the labels, and split and group where there are any; of boxes, a COCO JSON of the same name.
+    """Write a CSV with the columns path, the labels, and split and group where there are any; of boxes, a COCO JSON of the same name; of class
+    maps, a CSV of run lengths with a ``.yaml``.
 
     Exclusive classes are one column ``label`` with the most probable class; several classes at once are a column each (1, 0, empty
     for unknown; shares as they are); numbers are a column each. An empty label cell is a missing label. Cells that a spreadsheet
@@ -42,6 +43,8 @@ def write(dataset: Dataset, path: str | Path) -> Path:
     root = _root(files, home)
     if dataset.space is not None and dataset.space.family == "Detections":
         return _write_coco(dataset, path.with_suffix(".json"), files, root, home)
+    if dataset.space is not None and dataset.space.family == "Segmentation":
+        return _write_runs(dataset, path, files, root, home)
     header, rows = _labels(dataset)
     for name in header:
         if name in RESERVED:
@@ -73,6 +76,17 @@ def _write_coco(dataset: Dataset, path: Path, files: list[Path], root: Path, hom
     elif root == home:
         return path
     return _yaml(path.with_suffix(".yaml"), values)
+
+
+def _write_runs(dataset: Dataset, path: Path, files: list[Path], root: Path, home: Path) -> Path:
+    """Class maps as run lengths, and what they mean in a ``.yaml``."""
+    from vidi.data.writers._yaml import write_yaml
+    from vidi.data.writers.rle import held, write_table
+
+    data = held(dataset)[0]
+    values = write_table(data, [os.path.relpath(file, root).replace(os.sep, "/") for file in files], path)
+    write_yaml(path.with_suffix(".yaml"), data, {"path": "." if root == home else str(root), **values})
+    return path.with_suffix(".yaml")
 
 
 def _file(sample: Sample) -> Path:

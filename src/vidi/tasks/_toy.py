@@ -11,6 +11,9 @@ from vidi.core.space import Space
 from vidi.labels import Label
 
 SIDE = 24
+SCENE = 64
+THINGS = 3
+SHAPES = ("plate", "post", "frame")
 
 
 def canvas(count: int, seed: int) -> tuple[np.ndarray, np.random.Generator]:
@@ -54,6 +57,38 @@ def cross(generator: np.random.Generator) -> np.ndarray:
     mask[y - arm : y + arm + 1, x - 1 : x + 2] = True
     mask[y - 1 : y + 2, x - arm : x + arm + 1] = True
     return mask
+
+
+def scenes(count: int, seed: int) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+    """Pictures (count, SCENE, SCENE, 3) in 0..1 of up to three `SHAPES` that do not overlap, and for each its boxes (N, 4) float32,
+    classes (N,) int64 and masks (N, SCENE, SCENE) bool."""
+    generator = np.random.default_rng(seed)
+    pictures = generator.uniform(0.1, 0.35, (count, 1, 1, 3)) + generator.normal(0, 0.03, (count, SCENE, SCENE, 3))
+    return pictures, [_scene(picture, generator) for picture in pictures]
+
+
+def _scene(picture: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Paint a scene into (SCENE, SCENE, 3) and give its truth."""
+    taken = np.zeros((SCENE, SCENE), bool)
+    boxes, classes, masks = [], [], []
+    for _ in range(int(generator.integers(0, THINGS + 1))):
+        kind = int(generator.integers(3))
+        long, short = int(generator.integers(18, 28)), int(generator.integers(8, 13))
+        wide, tall = ((long, short), (short, long), (long, long))[kind]
+        x, y = int(generator.integers(0, SCENE - wide)), int(generator.integers(0, SCENE - tall))
+        box = (x, y, x + wide, y + tall)
+        if taken[y : y + tall, x : x + wide].any():
+            continue
+        taken[y : y + tall, x : x + wide] = True
+        mask = place(box, SCENE)
+        if kind == 2:
+            mask &= ~place((x + 4, y + 4, x + wide - 4, y + tall - 4), SCENE)
+        picture[mask] = generator.uniform(0.6, 1.0, 3)
+        boxes.append(box)
+        classes.append(kind)
+        masks.append(mask)
+    held = np.array(masks, bool).reshape(-1, SCENE, SCENE)
+    return np.array(boxes, np.float32).reshape(-1, 4), np.array(classes, np.int64), held
 
 
 def dataset(pictures: np.ndarray, labels: Sequence[Label], space: Space, name: str) -> Dataset:

@@ -58,7 +58,7 @@ def doctor(
         if value is not None and value < least:
             raise InputError(f"a whole number from {least}", at=key, value=value)
     faults: list = []
-    dataset = read(data, task=task, faults=faults)
+    dataset = read(data, task=task, faults=faults, adapt=False)
     if fix in MODES:
         fix, boxes = str(Path(out or ".") / f"{dataset.name}-{fix}{listing_suffix(dataset)}"), fix
     target = _outside(Path(fix), dataset) if fix else None

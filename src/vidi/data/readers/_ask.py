@@ -1,7 +1,8 @@
 """What a reader is asked for, and where it leaves the faults it finds.
 
 A reader is a file of this folder with ``MEANING`` (one line), ``matches(path) -> bool``, ``read(path, ask) -> Dataset`` and, where
-several formats may claim one folder, ``PRIORITY`` (the highest wins; 50 when absent).
+several formats may claim one folder, ``PRIORITY`` (the highest wins; 50 when absent) and ``priority(want) -> int`` (the same where it depends on
+the wanted task).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vidi.core.task import Task
+from vidi.data.readers._mask_ask import MaskAsk
 from vidi.errors import DataError, InputError
 
 SHOWN = 20
@@ -65,6 +67,7 @@ class Ask:
         ids: the number each class has elsewhere (`Space.ids`), where a ``data.yaml`` gives them.
         image_column, label_columns, group_column, separator: how to read tables, where a ``data.yaml`` says so.
         labels: ``class``, ``classes`` or ``numbers``, where a ``data.yaml`` says so and no task is wanted.
+        masks: how to read masks and run lengths, where a ``data.yaml`` says so.
         root: the folder that pictures must lie in; None: the folder of the table or listing.
     """
 
@@ -77,6 +80,7 @@ class Ask:
     group_column: str | None = None
     separator: str | None = None
     labels: str | None = None
+    masks: MaskAsk = field(default_factory=MaskAsk)
     root: Path | None = None
 
     @property

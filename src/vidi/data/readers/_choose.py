@@ -6,25 +6,33 @@ from pathlib import Path
 from types import ModuleType
 
 from vidi.core.discovery import load, names
+from vidi.core.task import Task
 from vidi.errors import DataError, nearest
 
 ROOM = "data/readers"
 
 
-def choose(path: Path, *, without: tuple[str, ...] = ()) -> tuple[str, ModuleType]:
-    """The name and module of the reader for an existing path; of several that match, the one with the highest ``PRIORITY``.
+def choose(path: Path, *, without: tuple[str, ...] = (), want: Task | None = None) -> tuple[str, ModuleType]:
+    """The name and module of the reader for an existing path; of several that match, the one with the highest priority for the wanted
+    task.
 
     Raises:
         DataError: none matches; the message lists the formats.
     """
     readers = [(name, load(ROOM, name)) for name in names(ROOM) if name not in without]
-    readers.sort(key=lambda item: -getattr(item[1], "PRIORITY", 50))
+    readers.sort(key=lambda item: -_priority(item[1], path, want))
     for name, reader in readers:
         if reader.matches(path):
             return name, reader
     formats = "; ".join(f"{name}: {reader.MEANING}" for name, reader in readers)
     what = "the folder holds no pictures and no table of them" if path.is_dir() else "not a data set"
     raise DataError(what, file=path, fix=f"one of: {formats}")
+
+
+def _priority(reader: ModuleType, path: Path, want: Task | None) -> int:
+    if want is not None and hasattr(reader, "priority") and reader.matches(path):
+        return reader.priority(want)
+    return getattr(reader, "PRIORITY", 50)
 
 
 def missing_path(path: Path) -> DataError:

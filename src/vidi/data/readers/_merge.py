@@ -13,7 +13,7 @@ from vidi.core.space import Space
 from vidi.data.readers._ask import Ask
 from vidi.data.readers._scan import natural
 from vidi.errors import DataError
-from vidi.labels import Classification, Detections, Label
+from vidi.labels import Classification, Detections, Label, Segmentation
 
 
 def merge(parts: list[tuple[str | None, Path, Dataset]], ask: Ask, file: Path) -> Dataset:
@@ -54,7 +54,7 @@ def _common(spaces: list[Space], ask: Ask, file: Path) -> Space:
     for space in spaces[1:]:
         if (space.family, space.exclusive) != (first.family, first.exclusive):
             raise DataError("the splits have labels of different kinds", file=file, value=f"{first.family}, {space.family}")
-        if first.family not in ("Classification", "Detections") and space.names != first.names:
+        if first.family not in ("Classification", "Detections", "Segmentation") and space.names != first.names:
             raise DataError("the splits have different values", file=file, value=f"{', '.join(first.names)}; {', '.join(space.names)}")
     if all(space.names == first.names for space in spaces):
         return first
@@ -71,8 +71,8 @@ def _mover(old: Space | None, new: Space | None):
     columns = [new.names.index(name) for name in old.names]
     done: dict[int, Label] = {}
 
-    def move(label: Classification | Detections) -> Label:
-        if isinstance(label, Detections):
+    def move(label: Classification | Detections | Segmentation) -> Label:
+        if isinstance(label, (Detections, Segmentation)):
             return label.reindexed(np.asarray(columns, np.int64), len(new.names))
         moved = done.get(id(label))
         if moved is None:

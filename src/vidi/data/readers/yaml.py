@@ -6,17 +6,18 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from vidi.core.dataset import Dataset
 from vidi.core.files import parse_yaml, read_text
-from vidi.data.readers import _cells, boxes
+from vidi.data.readers import _cells, _mask_ask, boxes, masks, rle
 from vidi.data.readers._ask import Ask
 from vidi.data.readers._choose import choose, missing_path
 from vidi.data.readers._merge import merge
 from vidi.errors import DataError, nearest
 
-MEANING = "a data.yaml with path, train, val, test (folders, tables or listings) and names"
+MEANING = "a data.yaml with path, train, val, test (folders, tables or listings), names, and what masks mean"
 PRIORITY = 90
 
 KEYS = {
@@ -34,6 +35,7 @@ KEYS = {
     "label_columns": "the table columns that are labels",
     "separator": "what separates the classes in a list column",
     "group_column": "the table column whose samples stay in one split",
+    **_mask_ask.KEYS,
     "licence": "not read",
     "license": "not read",
     "source": "not read",
@@ -70,7 +72,7 @@ def read(path: Path, ask: Ask) -> Dataset:
     if whole and splits:
         raise DataError("either table, or train, val and test", file=file, at="table")
     if not whole and not splits:
-        name, reader = choose(root, without=("yaml",))
+        name, reader = _reader(root, ask)
         data = reader.read(root, ask)
         data.notes.insert(0, f"{file.name}: read as {name}")
     else:
@@ -143,6 +145,7 @@ def _settled(ask: Ask, values: dict[str, Any], spelled: dict[str, Any], root: Pa
         group_column=_text(values, "group_column", file),
         separator=_text(values, "separator", file),
         labels=kind,
+        masks=_mask_ask.parse(values, names, file),
     )
 
 
@@ -214,14 +217,22 @@ def _existing(item: str, root: Path, file: Path, at: str) -> Path:
     raise DataError("no such file or folder", file=file, at=at, value=item, fix=error.fix)
 
 
+def _reader(path: Path, ask: Ask) -> tuple[str, ModuleType]:
+    """The reader for a folder or file that the data.yaml names; where it names the folder of masks, that of masks."""
+    if ask.masks.masks is not None and path.is_dir():
+        return "masks", masks
+    return choose(path, without=("yaml",), want=ask.want)
+
+
 def _parts(parts: list[tuple[str | None, Path]], ask: Ask, file: Path) -> Dataset:
     """The parts as one data set; tables are joined before their columns are looked at."""
     if all(path.is_file() and path.suffix.lower() in _cells.SUFFIXES_READ for _, path in parts):
         loaded = [(split, _cells.load(path, ask)) for split, path in parts]
-        return boxes.assemble(_cells.join(loaded) if len(loaded) > 1 or loaded[0][0] else loaded[0][1], ask)
+        cells = _cells.join(loaded) if len(loaded) > 1 or loaded[0][0] else loaded[0][1]
+        return (rle if ask.columns is None and rle.holds_runs(cells) else boxes).assemble(cells, ask)
     read_parts: list[tuple[str | None, Path, Dataset]] = []
     for split, path in parts:
-        name, reader = choose(path, without=("yaml",))
+        name, reader = _reader(path, ask)
         own: Callable[[Path, Ask], Dataset] = reader.read
         data = own(path, replace(ask, root=None) if path.is_dir() else ask)
         data.format = name

@@ -12,6 +12,7 @@ import numpy as np
 from vidi.core.dataset import Dataset
 from vidi.data._boxes import place_of
 from vidi.data._look import Looks
+from vidi.data._maps import maps_of
 from vidi.errors import DataError
 from vidi.labels import Classification, Detections, Regression
 
@@ -34,7 +35,8 @@ class Finding:
         at: where else: a class, a field, a split.
         value: what was found.
         action: ``drop``: `repair` leaves the sample out. ``clip``: it puts `instead` in the place of the box, or leaves the box out,
-            as it is told to. ``drop_box``: it leaves the box out.
+            as it is told to. ``drop_box``: it leaves the box out. ``ignore``: it takes the pixels of a class map that are of no class for
+            not known.
         related: ids of other samples concerned, at most `SHOWN`.
         box: the place in the sample's label of the box concerned.
         instead: x1, y1, x2, y2 of the box cut to the picture.
@@ -128,8 +130,11 @@ def class_name(dataset: Dataset, index: int) -> str:
 
 def unit(dataset: Dataset, count: int = 2) -> str:
     """What is counted by class, in the singular for 1."""
-    boxes = dataset.space is not None and dataset.space.family == "Detections"
-    return ("box" if count == 1 else "boxes") if boxes else ("sample" if count == 1 else "samples")
+    family = dataset.space.family if dataset.space is not None else ""
+    if family == "Detections":
+        return "box" if count == 1 else "boxes"
+    what = "picture" if family == "Segmentation" else "sample"
+    return what if count == 1 else f"{what}s"
 
 
 def about_all(
@@ -146,12 +151,18 @@ def _plain(value: Any) -> str | float | None:
     return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
-def class_table(dataset: Dataset) -> np.ndarray | None:
-    """How often each class stands on each sample, (N, C) float32: 0 or 1 for classification, a count for detections; NaN for
-    what is not known. None when the labels are no classes."""
+def class_table(dataset: Dataset, looks: Looks | None = None) -> np.ndarray | None:
+    """How often each class stands on each sample, (N, C) float32: 0 or 1 for classification and class maps, a count for detections; NaN for
+    what is not known. None when the labels are no classes.
+
+    Args:
+        looks: of the data set, so that class maps need not be looked at again.
+    """
     space = dataset.space
-    if space is None or space.family not in ("Classification", "Detections") or len(space) == 0:
+    if space is None or space.family not in ("Classification", "Detections", "Segmentation") or len(space) == 0:
         return None
+    if space.family == "Segmentation":
+        return (looks.maps if looks is not None else maps_of(dataset)).table(len(dataset))
     table = np.full((len(dataset), len(space)), np.nan, np.float32)
     if space.family == "Detections":
         for row, sample in enumerate(dataset):
@@ -188,9 +199,9 @@ def value_table(dataset: Dataset) -> np.ndarray | None:
     return table
 
 
-def class_counts(dataset: Dataset) -> np.ndarray | None:
+def class_counts(dataset: Dataset, looks: Looks | None = None) -> np.ndarray | None:
     """Samples (or objects) of each class, (C,) int64."""
-    table = class_table(dataset)
+    table = class_table(dataset, looks)
     return None if table is None else np.nansum(table, axis=0).astype(np.int64)
 
 

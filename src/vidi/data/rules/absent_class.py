@@ -10,7 +10,7 @@ FIX = "Add pictures of the class, correct its name, or split the data anew."
 
 
 def check(dataset, looks):
-    table = class_table(dataset)
+    table = class_table(dataset, looks)
     if table is None:
         return
     there = np.nan_to_num(table) > 0

@@ -19,15 +19,18 @@ def describe(dataset, row):
         return "+".join(name for name, p in zip(names, label.probabilities) if p >= 0.5) or "no class"
     if label.family == "Regression":
         return " ".join(f"{value:g}" for value in label.values)
-    return label.words(names) if label.family == "Detections" else label.family
+    return label.words(names) if label.family in ("Detections", "Segmentation") else label.family
 
 
 def disagree(dataset, rows):
-    """Whether the labels of samples (those that have one) differ; boxes, whether their number does or they agree by less than `SAME`."""
+    """Whether the labels of samples (those that have one) differ; boxes, whether their number does or they agree by less than `SAME`; class
+    maps, whether their size does or they agree by less."""
     labels = [dataset[row].label for row in rows if dataset[row].label is not None]
     if labels and all(label.family == "Detections" for label in labels):
         first = plain(labels[0])
         return any(len(label) != len(labels[0]) or first.agreement(plain(label)) < SAME for label in labels[1:])
+    if labels and all(label.family == "Segmentation" for label in labels):
+        return any(label.shape != labels[0].shape or labels[0].agreement(label) < SAME for label in labels[1:])
     return len({repr(label.to_dict()) for label in labels}) > 1
 
 

@@ -154,7 +154,7 @@ def expect(dataset: Dataset, family: str, name: str) -> None:
         DataError: the labels are of another family.
     """
     if dataset.space is not None and dataset.space.family != family:
-        raise DataError(f"labels of the family {dataset.space.family} do not fit into {name}", value=dataset.name, fix="choose csv, which holds more kinds of labels")
+        raise DataError(f"labels of the family {dataset.space.family} do not fit into {name}", value=dataset.name, fix=f"choose {'masks' if dataset.space.family == 'Segmentation' else 'csv'}, which holds such labels")
 
 
 def without_groups(dataset: Dataset, lost: Counter[str]) -> Dataset:

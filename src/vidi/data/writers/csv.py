@@ -15,15 +15,18 @@ from vidi.data.write import write as write_listing
 from vidi.data.writers._folder import flat_names, new_folder, put_pictures, refuse
 from vidi.data.writers._things import exact, settled, things_of
 from vidi.data.writers._yaml import write_yaml
+from vidi.data.writers.rle import held as run_lengths
 from vidi.labels import Detections
 
-MEANING = "a CSV table with a data.yaml, pictures in images/; holds boxes with all that belongs to them, classes, and numbers"
+MEANING = "a CSV table with a data.yaml, pictures in images/; holds boxes with all that belongs to them, classes, numbers, and class maps"
 
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 
 
 def held(dataset: Dataset) -> tuple[Dataset, Counter[str]]:
-    """All of it."""
+    """All of it; of class maps all but probabilities."""
+    if dataset.space is not None and dataset.space.family == "Segmentation":
+        return run_lengths(dataset)
     return settled(dataset), Counter()
 
 
@@ -36,7 +39,7 @@ def write(dataset: Dataset, folder: str | Path, *, lossy: bool = False) -> Path:
 
     Of boxes there is a column for each side, with the fewest digits that are read back exactly, one for the class, and where any thing
     has it: score, crowd, track, text, outline and extra (the last two in JSON). A picture without things has a row with empty cells; one
-    without a label a 0 in the column ``labeled``. Cells that a spreadsheet would run as formulas are guarded.
+    without a label a 0 in the column ``labeled``. Cells that a spreadsheet would run as formulas are guarded. Class maps are written as run lengths (see `vidi.data.writers.rle`).
 
     Raises:
         DataError: a box that is no number, or labels that do not fit into a table.
