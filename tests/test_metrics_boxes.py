@@ -13,12 +13,10 @@ from vidi.errors import InputError
 from vidi.labels import Detections
 from vidi.labels.outline import Outline
 from vidi.metrics import applicable, evaluate, paired
-from vidi.metrics._arrays import mean_defined
 from vidi.metrics._box_thresholds import best_box_thresholds
 from vidi.metrics._matching import caps_of, gather, match
+from vidi.metrics._thing_confusion import thing_confusion_matrix
 from vidi.metrics._things import worst_things
-from vidi.metrics.box_ap import precision_and_recall
-from vidi.metrics.box_confusion import box_confusion_matrix
 from vidi.ops.box_overlap import covered_share, overlap_matrix
 
 SPACE = Space("Detections", ("ant", "bee", "cat"))
@@ -179,7 +177,7 @@ def test_perfect_predictions_give_one():
     assert set(numbers("box_f1", truth, truth).values()) == {1.0} == set(numbers("box_buckets", truth, truth).values())
     assert set(numbers("box_errors", truth, truth).values()) == {0.0}
     n = np.bincount(np.concatenate([label.classes for label in truth]))
-    assert (box_confusion_matrix(gather(truth, truth, SPACE, across=True), np.zeros(3)) == np.diag([*n, 0])).all()
+    assert (thing_confusion_matrix(gather(truth, truth, SPACE, across=True), np.zeros(3)) == np.diag([*n, 0])).all()
 
 
 @pytest.mark.parametrize("seed", range(240))
@@ -241,34 +239,6 @@ def test_numbers_do_not_depend_on_the_order_of_tied_predictions():
             assert numbers(name, truth, other) == first and figures(name, truth, other) == drawn, name
     canonical = [guess[np.lexsort((*guess.boxes.T[::-1], -guess.scores))] for guess in tied]
     equal(truth, canonical)
-
-
-def test_masks_by_another_overlap_equal_pycocotools():
-    """The matching is not about boxes: with masks it gives COCO's numbers for masks."""
-    rng = np.random.default_rng(4)
-    y, x = np.mgrid[:64, :64]
-
-    def disc(n):
-        return [(x - cx) ** 2 + (y - cy) ** 2 < r**2 for cx, cy, r in zip(*rng.uniform(8, 56, (2, n)), rng.uniform(4, 20, n))]
-
-    truth, predicted = [], []
-    for n in range(1, 9):
-        marks = np.stack(disc(n))
-        guess = np.stack([np.roll(mark, rng.integers(-3, 4, 2), (0, 1)) for mark in marks] + disc(2))
-        classes = rng.integers(0, 3, n)
-        truth.append(Detections(np.zeros((n, 4)), None, classes, marks, crowd=rng.random(n) < 0.2))
-        predicted.append(Detections(rng.random((n + 2, 4)), rng.random(n + 2), [*classes, 0, 1], guess))
-
-    def overlap(a, b):
-        shared, own = np.einsum("nhw,mhw->nm", a.masks * 1.0, b.masks * 1.0), a.masks.sum((1, 2))[:, None]
-        return shared / np.where(b.crowd, own, own + b.masks.sum((1, 2)) - shared)
-
-    size = lambda label: label.masks.sum((1, 2)).astype(float)  # noqa: E731
-    things = gather(truth, predicted, SPACE, overlap=overlap, sizes=(size, size))
-    found = precision_and_recall(things, (1, 10, 100), "mask")(np.ones((1, 8)))
-    for value, expected in zip(found.values(), coco(truth, predicted, (2, 7, 90), "segm").stats):
-        assert mean_defined(value.T)[0] == pytest.approx(expected, abs=1e-9) or expected == -1
-    assert "mask_ap" in found
 
 
 def test_sizes_of_things_are_those_of_their_masks_or_outlines():
@@ -535,7 +505,7 @@ def test_confusion_equals_brute_force():
         for t in set(range(len(true))) - set(pairs.values()):
             expected[true.classes[t], 3] += 1
     things = gather(truth, predicted, SPACE, across=True)
-    np.testing.assert_array_equal(box_confusion_matrix(things, np.full(3, 0.25)), expected)
+    np.testing.assert_array_equal(thing_confusion_matrix(things, np.full(3, 0.25)), expected)
     drawn = figures("box_confusion", truth, predicted)
     assert [row[:3] + [None] if i == 3 else row for i, row in enumerate(drawn[0]["values"])] == [
         [*row[:3], None] if i == 3 else row for i, row in enumerate(expected.tolist())

@@ -30,7 +30,7 @@ def resamples(count: int, times: int, seed: int, groups: Sequence[Hashable] | No
         unit = np.array([places[group] for group in groups])
     units = int(unit.max()) + 1 if count else 0
     step = max(1, _BLOCK // max(1, count))
-    for start in range(0, times if units else 0, step):
+    for start in range(0, times if units > 1 else 0, step):
         rows = min(step, times - start)
         drawn = np.stack([np.bincount(random.integers(0, units, units), minlength=units) for _ in range(rows)])
         yield drawn[:, unit].astype(np.float64)

@@ -11,11 +11,11 @@ from vidi.core.space import Space
 from vidi.errors import InputError
 from vidi.labels import Detections
 from vidi.metrics._arrays import thresholds
-from vidi.metrics._matching import Things, gather, match
+from vidi.metrics._matching import FOUND, Things, gather, match
+from vidi.metrics._measures import by_what
 
 Objective = Literal["f1", "precision", "recall"]
 
-IOU = 0.5
 SCORE = 0.25
 
 
@@ -24,7 +24,7 @@ def score_thresholds(settings: Mapping[str, Any], space: Space, count: int) -> n
     return np.full(count, SCORE) if settings.get("thresholds") is None else thresholds(settings, space, count)
 
 
-def found_and_counted(things: Things, iou: float = IOU) -> tuple[np.ndarray, np.ndarray]:
+def found_and_counted(things: Things, iou: float = FOUND) -> tuple[np.ndarray, np.ndarray]:
     """Which predictions are true positives and which count at all (those in crowds do not), both (P,) bool."""
     target = match(things, np.array([iou]))[0]
     spared = np.append(things.truth.crowd, False)[target]
@@ -51,9 +51,9 @@ def best_box_thresholds(
     objective: Objective = "f1",
     floor: float = 0.9,
     *,
-    iou: float = IOU,
+    iou: float = FOUND,
 ) -> np.ndarray:
-    """The best score threshold for each class; a prediction is kept where its score ≥ the threshold of its class.
+    """The best score threshold for each class, by masks where truth and predictions have them, otherwise by boxes; a prediction is kept where its score ≥ the threshold of its class.
 
     Of equally good thresholds the one in the widest gap between scores is taken, in its middle.
 
@@ -76,7 +76,7 @@ def best_box_thresholds(
         raise InputError("no such objective for thresholds of boxes", value=objective, fix="one of: f1, precision, recall")
     if not 0 <= floor <= 1:
         raise InputError("a floor of recall or precision lies in 0..1", value=floor)
-    things = gather(truth, predicted, space, floor=iou)
+    things = gather(truth, predicted, space, floor=iou, measure=by_what(truth, predicted))
     hit, counted = found_and_counted(things, iou)
     positives = np.bincount(things.truth.classes[~things.truth.crowd], minlength=things.classes)
     best = np.full(things.classes, 0.5)

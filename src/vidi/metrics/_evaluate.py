@@ -15,7 +15,7 @@ from vidi.core.space import Space
 from vidi.errors import InputError
 from vidi.labels import Label
 from vidi.metrics._bootstrap import Reading, bootstrap, percentiles
-from vidi.metrics._pairs import Pairs, fits, higher_is_better, metrics_for, pair
+from vidi.metrics._pairs import Pairs, fits, higher_is_better, metrics_for, pair, predicted_family
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Evaluation:
         intervals: (low, high) of the numbers that have one.
         n: samples behind each number; ``samples`` is all of them, ``unlabeled`` those left out for want of truth.
         figures: plain JSON descriptions, each with its ``kind`` and the ``metric`` it came from.
-        per_sample: arrays over all samples. ``badness``: 1 − agreement of truth and prediction, 0..1, NaN without truth.
+        per_sample: arrays over all samples. ``badness``: 1 − agreement of truth and prediction, 0..1, NaN without truth; where they are of two
+            families, what a metric says of it.
         higher_is_better: the direction of each number.
         level: share of resamples inside an interval.
         resamples: how many were drawn.
@@ -56,8 +57,9 @@ class Evaluation:
 
 
 def applicable(space: Space) -> list[str]:
-    """The metrics of this room that fit labels of this meaning."""
-    return [name for name in choices("metrics") if fits(load("metrics", name), space)]
+    """The metrics of this room that fit labels, truth and prediction, of this meaning."""
+    modules = {name: load("metrics", name) for name in choices("metrics")}
+    return [name for name, module in modules.items() if fits(module, space) and not hasattr(module, "PREDICTS")]
 
 
 def evaluate(
@@ -79,8 +81,8 @@ def evaluate(
     Args:
         names: metrics of this room, or paths to files of one's own.
         truth: one label per sample; None: not known, the sample is left out and counted.
-        predicted: one label per sample.
-        space: what the labels mean.
+        predicted: one label per sample, of the truth's family or the one that the metrics take instead (``PREDICTS``).
+        space: what true labels mean.
         settings: for the metrics, such as ``thresholds`` by class; ``sizes`` are the pictures' (height, width), one per sample.
         intervals: bootstrap resamples for percentile intervals; 0: no intervals.
         level: share of resamples inside an interval.
@@ -95,7 +97,8 @@ def evaluate(
     """
     check_level(intervals, level)
     metrics = metrics_for(names, space)
-    pairs = pair(truth, predicted, space, ids)
+    predicts = predicted_family(metrics, space)
+    pairs = pair(truth, predicted, space, ids, predicts)
     settings = pairs.settings(settings, len(truth))
     informative = pairs.informative()
 
@@ -119,7 +122,8 @@ def evaluate(
     values = bootstrap([readings], len(pairs), intervals, seed, units)[0] if informative.sum() > 1 else {}
     found = {name: percentiles(each, level) for name, each in values.items() if numbers.get(name) is not None}
     bounds = {name: interval for name in numbers if (interval := found.get(name)) is not None}
-    return Evaluation(numbers, bounds, n, drawn, {"badness": badness(pairs, len(truth), informative)}, better, level, intervals)
+    wrong = badness(pairs, len(truth), informative) if predicts == space.family else told_badness(readings, pairs, len(truth))
+    return Evaluation(numbers, bounds, n, drawn, {"badness": wrong}, better, level, intervals)
 
 
 def check_level(intervals: int, level: float) -> None:
@@ -136,6 +140,17 @@ def kept_groups(groups: Sequence[Hashable] | None, pairs: Pairs, count: int) -> 
     if len(groups) != count:
         raise InputError("expected one group for each sample", value=f"{len(groups)} for {count}")
     return [groups[i] for i in pairs.kept]
+
+
+def told_badness(readings: Sequence[Reading], pairs: Pairs, count: int) -> np.ndarray:
+    """How wrong each of `count` samples is by the first metric that tells (`badness`), where truth and prediction cannot agree because they are
+    of two families; NaN where none does."""
+    found = np.full(count, np.nan)
+    for reading in readings:
+        if hasattr(reading.metric, "badness"):
+            found[pairs.kept] = reading.metric.badness(reading.truth, reading.predicted, reading.space, reading.settings)
+            break
+    return found
 
 
 def badness(pairs: Pairs, count: int, informative: np.ndarray) -> np.ndarray:

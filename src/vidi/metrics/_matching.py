@@ -1,13 +1,13 @@
 """Which prediction found which thing, settled once so that numbers and hundreds of resamples only count.
 
 The rules are COCO's: in each picture and class the predictions choose by falling score, each the free thing it overlaps most. What
-overlaps is a parameter: boxes here, masks by another `Overlap`.
+overlaps is a parameter: a `Measure` of boxes, masks or boundaries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,18 @@ import numpy as np
 from vidi.core.space import Space
 from vidi.errors import InputError
 from vidi.labels import Detections
-from vidi.ops.box_overlap import overlap_matrix
-from vidi.ops.boxes import area
-
-Overlap = Callable[[Detections, Detections], np.ndarray]
-Sizes = Callable[[Detections], np.ndarray]
+from vidi.metrics._measures import BOXES, Measure, canvas_of, thing_sizes
 
 CAPS = (1, 10, 100)
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 """COCO's size buckets in square pixels, both ends included."""
+
+FOUND = 0.5
+"""The overlap from which on a thing counts as found where nothing else is said."""
+
+LEAST = 0.1
+"""The smallest overlap that any metric asks for."""
 
 _LEAST_OVERLAP = 1e-10
 
@@ -84,36 +86,22 @@ class Things:
         """(M,) bool: the pairs of one class."""
         return self.predicted.classes[self.pairs[0]] == self.truth.classes[self.pairs[1]]
 
+    def narrowed(self, floor: float, across: bool) -> Things:
+        """The same with only the pairs that `gather` makes with these settings."""
+        kept = self.overlaps >= floor
+        if not across:
+            kept &= self.same_class
+        return self if kept.all() else replace(self, pairs=self.pairs[:, kept], overlaps=self.overlaps[kept])
+
     def order(self) -> list[np.ndarray]:
         """The predictions of each class by falling score; equal scores by picture, there by box."""
         order = np.lexsort((-self.predicted.scores, self.predicted.classes))
         return np.split(order, np.searchsorted(self.predicted.classes[order], np.arange(1, self.classes)))
 
 
-def box_overlap(predicted: Detections, truth: Detections) -> np.ndarray:
-    """(P, T) IoU of boxes; with a crowd, the share of the predicted box inside it."""
-    return overlap_matrix(predicted.boxes, truth.boxes, truth.crowd)
-
-
-def box_sizes(label: Detections) -> np.ndarray:
-    """(N,) areas of boxes."""
-    return area(label.boxes)
-
-
-def thing_sizes(label: Detections) -> np.ndarray:
-    """(N,) areas of what marks each thing most closely: its mask, its outline, or its box."""
-    if label.masks is not None:
-        return label.masks.sum((1, 2)).astype(np.float64)
-    sizes = area(label.boxes)
-    for i, outline in enumerate(label.outlines or ()):
-        sizes[i] = sizes[i] if outline is None else outline.area()
-    return sizes
-
-
 def wanted_things(truth: Sequence[Detections]) -> np.ndarray:
     """(N,) bool over the true things of all pictures: those that are to be found, all but crowds."""
-    parts = [np.ones(len(label), bool) if label.crowd is None else ~label.crowd for label in truth]
-    return np.concatenate([np.zeros(0, bool), *parts])
+    return np.concatenate([np.zeros(0, bool), *(~_crowd(label) for label in truth)])
 
 
 def caps_of(settings: Mapping[str, Any]) -> tuple[int, ...]:
@@ -133,8 +121,8 @@ def caps_of(settings: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def gather(
-    truth: Sequence[Detections], predicted: Sequence[Detections], space: Space, *, cap: int = CAPS[-1], floor: float = 0.5,
-    across: bool = False, overlap: Overlap = box_overlap, sizes: tuple[Sizes, Sizes] = (thing_sizes, box_sizes),
+    truth: Sequence[Detections], predicted: Sequence[Detections], space: Space, *, cap: int = CAPS[-1], floor: float = FOUND,
+    across: bool = False, measure: Measure = BOXES, sizes: Sequence[tuple[int, int]] | None = None,
 ) -> Things:  # fmt: skip
     """Bring truth and predictions of all pictures together.
 
@@ -144,37 +132,65 @@ def gather(
         cap: predictions of one class that count in one picture, those with the highest scores.
         floor: smallest overlap that makes a pair.
         across: whether things of different classes make pairs, too.
-        overlap: (predictions, truth) → (P, T).
-        sizes: the areas of true things and of predictions.
+        measure: by what things are compared.
+        sizes: the pictures' (height, width); needed only for the masks of polygons without any run lengths beside them.
+
+    Raises:
+        InputError: the masks of one picture differ in size.
     """
     own: list[tuple[np.ndarray, ...]] = []
     ranks, pairs, overlaps = [np.zeros(0, np.int64)], [np.zeros((2, 0), np.int64)], [np.zeros(0)]
     cut, before = np.zeros(len(truth), bool), np.zeros(2, np.int64)
-    chosen = []
+    chosen, floor = [], max(floor, _LEAST_OVERLAP)
     for row, (true, guess) in enumerate(zip(truth, predicted)):
         order, rank = _by_score(guess)
         kept = rank < cap
         cut[row] = not kept.all()
-        chosen.append(order[kept])
+        order = order[kept]
+        chosen.append(order)
         ranks.append(rank[kept])
-        guess = guess[order[kept]]
-        own.append((guess.boxes, guess.scores, guess.classes, sizes[1](guess)))
-        if len(true) and len(guess):
-            values = overlap(guess, true)
-            near = values >= max(floor, _LEAST_OVERLAP)
+        canvas = canvas_of((true, guess), None if sizes is None else sizes[row], row) if measure.pixels else None
+        shapes, classes = measure.shapes(guess, order, canvas), guess.classes[order]
+        own.append((guess.boxes[order], guess.scores[order], classes, measure.sizes(shapes)))
+        if len(true) and len(order):
+            values = measure.overlap(shapes, measure.shapes(true, np.arange(len(true)), canvas), _crowd(true), floor)
+            near = values >= floor
             if not across:
-                near &= guess.classes[:, None] == true.classes[None]
+                near &= classes[:, None] == true.classes[None]
             found = np.stack(np.nonzero(near))
             pairs.append(found + before[:, None])
             overlaps.append(values[found[0], found[1]])
-        before += (len(guess), len(true))
-    marked = [(label.boxes, label.scores, label.classes, sizes[0](label)) for label in truth]
-    crowds = [np.zeros(len(label), bool) if label.crowd is None else label.crowd for label in truth]
+        before += (len(order), len(true))
+    marked = [(label.boxes, label.scores, label.classes, thing_sizes(label)) for label in truth]
     places = [np.arange(len(label)) for label in truth]
-    left, right = _side(marked, places, crowds), _side(own, chosen, None, np.concatenate(ranks))
+    left, right = _side(marked, places, [_crowd(label) for label in truth]), _side(own, chosen, None, np.concatenate(ranks))
     highest = max((int(side.classes.max()) for side in (left, right) if len(side)), default=-1)
     count = max(len(space), highest + 1)
     return Things(len(truth), count, left, right, np.concatenate(pairs, 1), np.concatenate(overlaps), cut)
+
+
+def things_of(
+    truth: Sequence[Detections], predicted: Sequence[Detections], space: Space, settings: Mapping[str, Any], measure: Measure = BOXES, *,
+    floor: float = FOUND, across: bool = False,
+) -> Things:  # fmt: skip
+    """`gather` by the metrics' settings; the metrics of one evaluation, which have a dict ``shared`` in common, do it once for each measure.
+
+    Args:
+        settings: may hold ``max_dets`` and the pictures' ``sizes``.
+        floor: as of `gather`, at least `LEAST`.
+    """
+    cap, sizes = caps_of(settings)[-1], settings.get("sizes")
+    shared = settings.get("shared")
+    if shared is None:
+        return gather(truth, predicted, space, cap=cap, floor=floor, across=across, measure=measure, sizes=sizes)
+    key = (measure.name, cap, id(truth), id(predicted))
+    if key not in shared:  # the labels are kept as well, so that no others can take their place in memory
+        shared[key] = gather(truth, predicted, space, cap=cap, floor=LEAST, across=True, measure=measure, sizes=sizes), truth, predicted
+    return shared[key][0].narrowed(floor, across)
+
+
+def _crowd(label: Detections) -> np.ndarray:
+    return np.zeros(len(label), bool) if label.crowd is None else label.crowd
 
 
 def _by_score(label: Detections) -> tuple[np.ndarray, np.ndarray]:

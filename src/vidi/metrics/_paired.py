@@ -9,7 +9,7 @@ from vidi.core.space import Space
 from vidi.labels import Label
 from vidi.metrics._bootstrap import Reading, bootstrap, percentiles
 from vidi.metrics._evaluate import check_level, kept_groups
-from vidi.metrics._pairs import metrics_for, pair
+from vidi.metrics._pairs import metrics_for, pair, predicted_family
 
 Difference = tuple[float | None, float | None, float | None]
 
@@ -42,7 +42,7 @@ def paired(
     """
     check_level(intervals, level)
     metrics = metrics_for(names, space)
-    both = [pair(truth, predicted, space, ids) for predicted in (a, b)]
+    both = [pair(truth, predicted, space, ids, predicted_family(metrics, space)) for predicted in (a, b)]
     own = [both[0].settings(given, len(truth)) for given in (settings, settings if settings_b is None else settings_b)]
     models = [[Reading(metric, pairs, given) for metric in metrics] for pairs, given in zip(both, own)]
     first, second = (

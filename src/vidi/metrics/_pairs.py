@@ -14,6 +14,9 @@ from vidi.core.space import Space
 from vidi.errors import ChoiceError, InputError
 from vidi.labels import FAMILIES, Label
 
+BY_SAMPLE = {"sizes": "size", "query": "flag", "cameras": "camera", "groups": "group", "frames": "frame number"}
+"""Settings that have a value for each sample, and what that is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
@@ -43,29 +46,33 @@ class Pairs:
         return self.stacks
 
     def settings(self, given: Mapping[str, Any] | None, count: int) -> dict[str, Any]:
-        """Settings for these samples: of ``sizes``, one (height, width) for each of `count` samples, those that are kept.
+        """Settings for these samples: of those with a value for each of `count` samples (`BY_SAMPLE`), the values of samples that are kept.
 
         Raises:
-            InputError: not one size for each sample.
+            InputError: not one value for each sample.
         """
-        settings = dict(given or {})
-        if settings.get("sizes") is not None:
-            if len(settings["sizes"]) != count:
-                raise InputError("expected one size for each sample", at="sizes", value=f"{len(settings['sizes'])} for {count}")
-            settings["sizes"] = [settings["sizes"][i] for i in self.kept]
+        settings = {**(given or {}), "shared": {}}
+        for name, what in BY_SAMPLE.items():
+            if settings.get(name) is not None:
+                if len(settings[name]) != count:
+                    raise InputError(f"expected one {what} for each sample", at=name, value=f"{len(settings[name])} for {count}")
+                settings[name] = [settings[name][i] for i in self.kept]
         return settings
 
     def informative(self) -> np.ndarray:
         """Where at least a part of the truth is known, (K,) bool."""
         if self.stacks is None:
-            return np.ones(len(self), bool)
+            return np.array([_classes_known(label) for label in self.truth], bool)
         return ~np.isnan(self.stacks[0]).reshape(len(self), -1).all(1) if self.stacks[0].size else np.zeros(len(self), bool)
 
 
 def pair(
-    truth: Sequence[Label | None], predicted: Sequence[Label], space: Space, ids: Sequence[str] | None = None
+    truth: Sequence[Label | None], predicted: Sequence[Label], space: Space, ids: Sequence[str] | None = None, predicts: str | None = None
 ) -> Pairs:
     """Check labels and keep the samples whose truth is known.
+
+    Args:
+        predicts: the family of predictions; None: that of the truth.
 
     Raises:
         InputError: lengths, families or sizes differ, or a value is not finite; `at` is the sample's index, `file` its id.
@@ -76,8 +83,14 @@ def pair(
     if family is None:
         raise InputError("no such label family", value=space.family, fix=f"one of: {', '.join(FAMILIES)}")
     kept = np.array([i for i, label in enumerate(truth) if label is not None], dtype=np.int64)
-    guesses = _finite(predicted, range(len(predicted)), family, space, ids, prediction=True)
+    other = predicts not in (None, space.family)
+    meant = (FAMILIES[str(predicts)], Space(str(predicts))) if other else (family, space)
+    guesses = _finite(predicted, range(len(predicted)), *meant, ids, prediction=True)
     answers = _finite([truth[i] for i in kept], kept, family, space, ids, prediction=False)
+    for i in kept.tolist():
+        shapes = [getattr(label, "shape", None) for label in (truth[i], predicted[i])]
+        if shapes[0] != shapes[1]:
+            raise InputError("truth and prediction must be maps of one size", file=ids[i] if ids else None, at=i, value=f"{shapes[1]} for {shapes[0]}")
     stacks = None if answers is None or guesses is None else (answers, guesses[kept])
     return Pairs([truth[i] for i in kept], [predicted[i] for i in kept], stacks, kept, space)
 
@@ -116,9 +129,15 @@ def _finite(
 
 
 def _unknown_classes(label: Any, count: int) -> np.ndarray:
-    """The classes of a label's things that `count` names do not cover; without names, those below 0."""
+    """The classes of a label's things or pixels that `count` names do not cover; without names, those below 0."""
     classes = getattr(label, "classes", np.zeros(0, np.int64))
-    return classes[(classes < 0) | (classes >= (count or np.inf))]
+    found = classes[(classes < 0) | (classes >= (count or np.inf))]
+    return found[found != getattr(label, "ignore", None)]
+
+
+def _classes_known(label: Any) -> bool:
+    """Whether anything of a label is known: a map with nothing but the value for "not known" says nothing."""
+    return not hasattr(label, "ignore") or bool((label.classes != label.ignore).any())
 
 
 def _stacked(labels: Sequence[Any], stack: Callable, size: int, what: str, refuse: Callable) -> np.ndarray:
@@ -170,8 +189,20 @@ def metrics_for(names: Sequence[str], space: Space) -> list[ModuleType]:
 
 
 def fits(metric: ModuleType, space: Space) -> bool:
-    """Whether a metric is about labels of this meaning."""
+    """Whether a metric is about truth of this meaning."""
     return space.family in metric.FAMILIES and getattr(metric, "EXCLUSIVE", None) in (None, space.exclusive)
+
+
+def predicted_family(metrics: Sequence[ModuleType], space: Space) -> str:
+    """The family of the predictions that metrics take: the truth's, or the one that they name in ``PREDICTS``.
+
+    Raises:
+        InputError: some take another than others.
+    """
+    families = sorted({getattr(metric, "PREDICTS", space.family) for metric in metrics} or {space.family})
+    if len(families) > 1:
+        raise InputError("metrics about predictions of different families", value=", ".join(families), fix="compute them one after the other")
+    return families[0]
 
 
 def higher_is_better(metric: ModuleType, number: str) -> bool:

@@ -11,7 +11,8 @@ from vidi.core.space import Space
 from vidi.labels import Detections
 from vidi.metrics._arrays import names_of
 from vidi.metrics._box_thresholds import score_thresholds
-from vidi.metrics._matching import Side, caps_of, gather
+from vidi.metrics._matching import Side, things_of
+from vidi.metrics._measures import by_what
 from vidi.metrics._tide import BACKGROUND, KINDS, RIGHT, SPARED, errors_of
 
 
@@ -24,7 +25,8 @@ def worst_things(
     *,
     count: int | None = None,
 ) -> list[dict[str, Any]]:
-    """The pictures with false positives or false negatives at IoU 0.5, those with most of them first.
+    """The pictures with false positives or false negatives at IoU 0.5, those with most of them first; by masks where truth and
+    predictions have them, otherwise by boxes.
 
     Args:
         truth: one label per picture; None: not known, the picture is left out.
@@ -43,9 +45,11 @@ def worst_things(
     """
     settings = dict(settings or {})
     known = [i for i, label in enumerate(truth) if label is not None]
+    if settings.get("sizes") is not None:
+        settings["sizes"] = [settings["sizes"][i] for i in known]
     marked = [label for label in truth if label is not None]
     guesses = [predicted[i] for i in known]
-    things = gather(marked, guesses, space, cap=caps_of(settings)[-1], floor=BACKGROUND, across=True)
+    things = things_of(marked, guesses, space, settings, by_what(marked, guesses), floor=BACKGROUND, across=True)
     errors, names = errors_of(things), names_of(space, things.classes)
     scores = things.predicted.scores
     kept = scores >= score_thresholds(settings, space, things.classes)[things.predicted.classes]
