@@ -45,23 +45,41 @@ def score(
     title: str = "validating",
 ) -> Scored:  # fmt: skip
     """Run the net over a labeled data set and compute the task's numbers (or only those of `metrics`), with bootstrap intervals when
-    asked for. With `views` or `tiling`, of predictions made with them; a tiled picture has no loss."""
+    asked for. With `views` or `tiling`, of predictions made with them; a tiled picture has no loss, nor has one that is compared with others."""
     own: Any = getattr(net, "conf", None)
     with decoding(net, conf=None if own is None else min(own, SCORED_FROM)):
         if tiling is not None:
             rule, size = loader.store.preprocess, loader.batch
             found = Inference(infer_tiles(net, dataset, rule, tiling, device=device, batch=size, precision=precision, views=views, title=title))
         else:
-            found = infer(net, loader, len(dataset), device=device, precision=precision, losses=True, views=views, title=title)
+            found = infer(net, loader, len(dataset), device=device, precision=precision, losses=same_family(net), views=views, title=title)
     settings = dict(settings or {})
     if figures:
         settings["sizes"] = [frame.size for frame in loader.store.frames(np.arange(len(dataset)))]
-    result = evaluate(metrics or task.metrics, dataset.labels, found.labels, net.space, settings=settings, intervals=intervals, figures=figures)
+    settings |= moments(dataset)
+    space = net.space if same_family(net) or dataset.space is None else dataset.space
+    result = evaluate(metrics or task.metrics, dataset.labels, found.labels, space, settings=settings, intervals=intervals, figures=figures, groups=settings.get("groups"))
     return Scored(dataset, found, result, settings)
 
 
+def moments(dataset: Dataset) -> dict[str, Any]:
+    """The group (video, patient) of each sample, and the number of its frame, where all have one: pictures of a group are drawn together for
+    intervals."""
+    samples = dataset.samples
+    if not samples or any(sample.group is None for sample in samples):
+        return {}
+    frames = [sample.extra.get("frame") for sample in samples]
+    return {"groups": [sample.group for sample in samples], **({"frames": frames} if all(isinstance(frame, int) for frame in frames) else {})}
+
+
+def same_family(net: Net) -> bool:
+    """Whether predictions are labels of the truth's kind. Where they are not (vectors for identities), the loss of a picture depends on those
+    it is compared with, and the classes of the data may be others than the model's."""
+    return net.predicts.family == net.space.family
+
+
 def check_space(net: Net, dataset: Dataset) -> None:
-    """Refuse a data set whose labels mean something else than the model's.
+    """Refuse a data set whose labels mean something else than the model's. Classes may be others where predictions are not classes.
 
     Raises:
         DataError: no labels, another family, or other class names.
@@ -71,7 +89,7 @@ def check_space(net: Net, dataset: Dataset) -> None:
         raise DataError("no labels to compare with", file=dataset.root, fix="`vidi predict` needs none")
     if (space.family, space.exclusive) != (net.space.family, net.space.exclusive):
         raise DataError("the labels are of another kind than the model's", file=dataset.root, value=space.family, fix=f"expected {net.space.family}")
-    if tuple(space.names) != tuple(net.space.names):
+    if same_family(net) and tuple(space.names) != tuple(net.space.names):
         unknown = [name for name in space.names if name not in net.space.names]
         raise DataError(
             "class names differ from the model's", file=dataset.root, value=", ".join(unknown or space.names)[:120],
@@ -118,7 +136,7 @@ def rescore(scored: Scored, task: Task, settings: Mapping[str, Any], intervals: 
     space, settings = scored.dataset.space, {**scored.settings, **settings}
     if space is None:
         raise DataError("no labels to compare with", file=scored.dataset.root)
-    result = evaluate(task.metrics, scored.dataset.labels, scored.inference.labels, space, settings=settings, intervals=intervals, figures=True)
+    result = evaluate(task.metrics, scored.dataset.labels, scored.inference.labels, space, settings=settings, intervals=intervals, figures=True, groups=settings.get("groups"))
     return Scored(scored.dataset, scored.inference, result, settings)
 
 

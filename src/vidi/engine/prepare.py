@@ -45,6 +45,18 @@ def find_task(name: str | None, dataset: Dataset | None = None) -> tuple[str, Ta
     raise DataError("no labels that a task fits", file=dataset.root if dataset else None, fix="class folders, or a table with a label column")
 
 
+def adapted(dataset: Dataset, name: str, task: Task) -> Dataset:
+    """The data set with labels of the task's kind.
+
+    Raises:
+        DataError: labels of another kind, of which the task can make none of its own.
+    """
+    done = task.adapted(dataset)
+    if done.space is None or not task.fits(done.space):
+        raise DataError(f"the labels do not fit task {name}", file=dataset.root, value=done.space.family if done.space else "none")
+    return done
+
+
 def read_recipe(recipe: str | None, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a recipe file, overlaid with those given by hand."""
     return {**(load_recipe(recipe) if recipe else {}), **settings}
@@ -147,7 +159,7 @@ def split(dataset: Dataset, recipe: Recipe) -> Dataset:
         say(f"{len(dataset) - len(labeled)} samples have no label and are left out of training")
     if not len(labeled):
         raise DataError("no sample has a label", file=dataset.root, fix="see `vidi doctor`")
-    done = assign(labeled, val=recipe.val, test=recipe.test, seed=recipe.seed)
+    done = assign(labeled, val=recipe.val, test=recipe.test, seed=recipe.seed, by=recipe.split_by)
     if not done.splits.get("train"):
         raise DataError("no training samples", file=dataset.root, value=done.splits, fix="a `train` folder or split")
     return done

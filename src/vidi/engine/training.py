@@ -23,7 +23,7 @@ from vidi.data._repair import mend
 from vidi.data.loader import Loader
 from vidi.data.pixels import PixelStore
 from vidi.data.rules._base import Finding
-from vidi.data.samplers import balanced, class_presence, repeat_factor, shuffled
+from vidi.data.samplers import balanced, class_presence, grouped_batch, m_per_class, repeat_factor, shuffled
 from vidi.engine import device as devices
 from vidi.engine import evaluate, gradients, prepare
 from vidi.engine.loggers.csv import read_rows
@@ -64,6 +64,7 @@ class Training:
         with quiet(values.get("verbose") in (False, "false")):
             if look:
                 dataset = self._look(dataset, allow_bad)
+            dataset = prepare.adapted(dataset, task_name, task)
             resolved = prepare.resolve(values, task_name, task, dataset)
             dataset = prepare.split(dataset, resolved)
             with RunFolder.create(self.project, task_name, self.name, self.exist_ok) as run:
@@ -87,6 +88,7 @@ class Training:
             whole = len(dataset)
             dataset = mend(dataset, [Finding.from_dict(values) for values in self.mended]).dataset
             self.dropped = whole - len(dataset)
+            dataset = prepare.adapted(dataset, task_name, task)
             dataset = prepare.split(dataset, wanted)
             if dataset.fingerprint() != before["fingerprint"] and "data" not in self.override:
                 raise DataError("the data changed since the run was started", file=dataset.root, fix="--override data to go on all the same")
@@ -120,10 +122,8 @@ class Training:
     def _read(self, data: str | Dataset, values: Mapping[str, Any]) -> tuple[Dataset, str, Task]:
         wanted = values.get("task")
         known = prepare.find_task(wanted)[1] if wanted else None
-        dataset = read(data, task=known)
+        dataset = read(data, task=known, adapt=False)
         task_name, task = prepare.find_task(wanted, dataset)
-        if dataset.space is None or not task.fits(dataset.space):
-            raise DataError(f"the labels do not fit task {task_name}", file=dataset.root, value=dataset.space.family if dataset.space else "none")
         return dataset, task_name, task
 
     def _look(self, dataset: Dataset, allow_bad: bool) -> Dataset:
@@ -156,12 +156,13 @@ class Training:
         preprocess = prepare.canvas_of(recipe)
         net, lineage = prepare.make_net(recipe, dataset, parts["train"])
         options: dict[str, Any] = {"cache": recipe.cache, "workers": recipe.workers, "bad_samples": recipe.bad_samples, "max_bad": recipe.max_bad}
-        size = even_batch(len(parts["train"]), recipe.batch)
+        count = len(parts["train"])
+        size = even_batch(count, recipe.batch) if recipe.per_class == 1 else grouped_batch(count, recipe.batch, recipe.per_class)
         loader = Loader(PixelStore(parts["train"], preprocess.enlarged(recipe.canvas), **options), parts["train"], batch=size)
         eval_loaders = {
             name: Loader(PixelStore(parts[name], preprocess, **options), parts[name], batch=max(size, 64)) for name in ("val", "test") if len(parts[name])
         }
-        order = _order(parts["train"], recipe)
+        order = _order(parts["train"], recipe, size)
         if not recipe.weights and not any(run.state.glob("step-*.ckpt")):  # weights and checkpoints bring the values along
             net.prepare({"image": prepare.first_pictures(loader, order(0))})
         if not resumed:
@@ -297,9 +298,16 @@ class Training:
         return figures + ([layers] if layers else [])
 
 
-def _order(dataset: Dataset, recipe: Recipe):
-    """Epoch → order of training samples."""
+def _order(dataset: Dataset, recipe: Recipe, batch: int):
+    """Epoch → order of training samples.
+
+    Raises:
+        RecipeError: two rules at once, or classes that do not exclude each other where each sample must have one.
+    """
     count = len(dataset)
+    if recipe.per_class > 1:
+        classes = _one_class(dataset, recipe)
+        return lambda epoch: m_per_class(classes, recipe.per_class, batch, recipe.seed, epoch)
     if recipe.balance == "none":
         return lambda epoch: shuffled(count, recipe.seed, epoch)
     present = class_presence(dataset)
@@ -308,6 +316,16 @@ def _order(dataset: Dataset, recipe: Recipe):
     one_each = (present.sum(1) <= 1).all()
     table = np.where(present.any(1), present.argmax(1), -1) if one_each else present
     return lambda epoch: balanced(table, recipe.balance, recipe.seed, epoch)
+
+
+def _one_class(dataset: Dataset, recipe: Recipe) -> np.ndarray:
+    """The class of each sample, (n,) int64; −1 where none is known."""
+    if recipe.balance != "none":
+        raise RecipeError("classes come equally often with per_class", at="balance", value=recipe.balance, fix="balance=none, or per_class=1")
+    present = class_presence(dataset)
+    if not present.any() or (present.sum(1) > 1).any():
+        raise RecipeError("batches by class need one class for each sample", at="per_class", value=recipe.per_class, fix="per_class=1")
+    return np.where(present.any(1), present.argmax(1), -1)
 
 
 def _environment() -> dict[str, Any]:

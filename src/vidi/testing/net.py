@@ -24,6 +24,7 @@ SPACES = {
     "softmax": Space("Classification", ("cat", "dog", "owl")),
     "sigmoid": Space("Classification", ("cat", "dog", "owl"), exclusive=False),
     "regression": Space("Regression", ("age", "weight")),
+    "embedding": Space("Classification", ("cat", "dog", "owl")),
     "boxes": Space("Detections", ("cat", "dog", "owl", "never there")),
 }
 POOLED = ("softmax", "sigmoid", "regression")
@@ -140,7 +141,7 @@ def check_eval_changes_nothing(net: Net, inputs: Mapping[str, Tensor], labels: S
 
 
 def check_loss(net: Net, inputs: Mapping[str, Tensor], labels: Sequence[Label]) -> None:
-    """Named parts (B,), finite, independent of the mode flag."""
+    """Named parts (B,), finite, independent of the mode flag. Whether a part depends on batch mates is the loss's own business."""
     count = len(labels)
     raw = {key: value.detach() for key, value in _run(net, inputs).items()}
     parts = net.loss(raw, labels)
@@ -168,13 +169,13 @@ def check_unknown(net: Net, inputs: Mapping[str, Tensor], labels: Sequence[Label
 
 
 def check_decode(net: Net, inputs: Mapping[str, Tensor], labels: Sequence[Label]) -> None:
-    """One label of the space's family per sample, in the samples' order."""
+    """One label of the predictions' family per sample, in the samples' order."""
     with torch.no_grad():
         raw = _run(net, inputs)
         found = net.decode(raw)
         flipped = net.decode({key: value.flip(0) for key, value in raw.items()})
     _must(len(found) == len(labels), "decode gives one label per sample")
-    family = FAMILIES[net.space.family]
+    family = FAMILIES[net.predicts.family]
     _must(all(isinstance(label, family) for label in found), f"decode gives labels of family {family.__name__}")
     _must(
         [label.to_dict() for label in reversed(found)] == [label.to_dict() for label in flipped],

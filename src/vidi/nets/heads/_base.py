@@ -20,10 +20,12 @@ class Head(nn.Module, ABC):
     Attributes:
         kinds: what each raw output is, see `vidi.core.net.Net`.
         label_smoothing: share of the truth spread evenly over all classes, 0..1; heads without classes ignore it.
+        predicts: the family of predictions where it is another than the truth's: identities in, vectors out; None: the same.
     """
 
     kinds: Mapping[str, str]
     label_smoothing: float = 0.0
+    predicts: str | None = None
 
     @abstractmethod
     def forward(self, features: Tensor) -> dict[str, Tensor]:
