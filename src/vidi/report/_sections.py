@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +149,20 @@ def _gallery(section: dict[str, Any], wide: bool = True) -> str:
             f'<figure class="{mark}">{_picture(item.get("image"), item.get("caption") or item.get("note") or "")}'
             f"{words}</figure>"
         )
-    return f'<div class="gallery">{"".join(figures) or "<p>none</p>"}</div>'
+    kind = "gallery strips" if _lying([item.get("image") for item in section["items"]]) else "gallery"
+    return f'<div class="{kind}">{"".join(figures) or "<p>none</p>"}</div>'
+
+
+def _lying(sources: list[Any]) -> bool:
+    """Whether most of the pictures are much wider than high (several side by side), so that small squares would not do."""
+    from PIL import Image
+
+    ratios = []
+    for source in sources:
+        if isinstance(source, str) and _DATA_PICTURE.fullmatch(source):
+            with suppress(OSError, ValueError), Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as image:
+                ratios.append(image.width / max(1, image.height))
+    return bool(ratios) and sorted(ratios)[len(ratios) // 2] > STRIP
 
 
 def _picture(source: Any, words: Any) -> str:
@@ -165,6 +181,8 @@ def _picture(source: Any, words: Any) -> str:
     except ValueError as error:
         return f'<div class="missing">{escape(error)}</div>'
 
+
+STRIP = 1.7
 
 _KINDS: dict[str, Callable[[dict[str, Any], bool], str]] = {
     "text": _text,

@@ -62,6 +62,7 @@ stroke:none}
 .c6{--c:var(--c6)}.c7{--c:var(--c7)}
 .fill,.band{fill:var(--c)}.line{stroke:var(--c)}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:16px 14px}
+.strips{grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr))}.strips img{aspect-ratio:auto}
 figure{margin:0;min-width:0}
 figure img{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:var(--cell);border-radius:8px}
 figure.good img{border-bottom:4px solid var(--good)}
@@ -73,7 +74,7 @@ color:var(--soft);font-size:12px;text-align:center;overflow:hidden}
 footer{margin-top:24px;color:var(--faint);font-size:13px}
 @media(max-width:820px){main{grid-template-columns:minmax(0,1fr)}section,details{padding:16px}.tile .value{font-size:28px}
 .tiles{grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:10px}
-.gallery{grid-template-columns:repeat(auto-fill,minmax(120px,1fr))}}
+.gallery:not(.strips){grid-template-columns:repeat(auto-fill,minmax(120px,1fr))}}
 @media print{:root{--ground:#fff;--card:#fff;--ink:#000;--soft:#444;--faint:#777;--rule:#ccc;--cell:#f3f3f3;--on:#fff;
 --c0:#2f6db5;--c1:#d9662f;
 --c2:#2b9071;--c3:#9455b3;--c4:#c59a1a;--c5:#c74a78;--c6:#4aa3c4;--c7:#7c7468}

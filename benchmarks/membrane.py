@@ -1,0 +1,79 @@
+"""Cell membranes (ISBI electron microscopy): vidi's semantic nets and segmentation-models-pytorch's U-Net in a plain loop, on this machine.
+
+    python benchmarks/membrane.py --setup --minutes 20
+    python benchmarks/membrane.py --nets unet --minutes 5 --peers none
+
+Pictures 0–23 train, 24–29 test, 512×512, trained and predicted in tiles of 256 pixels. Mean IoU, Dice of the class cell, training tiles per
+second (over the whole training time) and test pictures per second from files to class maps. All start from random weights; the peer has the
+same encoder (ResNet-18), tiles, batch, optimizer and minutes.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+
+from common import DATA, WORK, arguments, finish, peer, setup, vidi
+
+NETS = {"unet": [], "fcn": ["backbone=resnet(depth=18)"], "deeplab": ["backbone=resnet(depth=18)"], "lraspp": []}
+TILE, BATCH = 256, 8
+AUGMENT = "hflip,vflip,scale_jitter(low=0.8,high=1.25),rotate(degrees=45),elastic,brightness,contrast"
+
+nets = ["unet", "fcn", "deeplab"]
+for place, word in enumerate(sys.argv):
+    if word == "--nets":
+        nets = sys.argv[place + 1].split(",")
+        del sys.argv[place : place + 2]
+        break
+chosen = arguments(__doc__, minutes=20, peers=("smp",))
+if chosen.setup and "smp" in chosen.peers:
+    setup("smp", ["segmentation-models-pytorch"])
+
+data = WORK / "membrane"
+if not data.exists():
+    part = WORK / "membrane.part"
+    shutil.rmtree(part, ignore_errors=True)
+    (part / "raw").mkdir(parents=True)
+    subprocess.run(["tar", "-xJf", str(DATA / "membrane.tar.xz"), "-C", str(part / "raw")], check=True)
+    source = part / "raw" / "membrane" / "train"
+    for number in range(30):
+        split = "train" if number < 24 else "test"
+        for kind, folder in (("image", "images"), ("label", "masks")):
+            (part / split / folder).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / kind / f"{number}.png", part / split / folder / f"{number:02d}.png")
+    (part / "data.yaml").write_text("names: {0: membrane, 255: cell}\nmasks: classes\nignore: none\n")
+    shutil.rmtree(part / "raw")
+    part.rename(data)
+
+PREDICT = """
+import sys, time, json
+from pathlib import Path
+import vidi
+from vidi.core.console import quiet
+from vidi.model import load
+model, files = load(sys.argv[1]), sorted(Path(sys.argv[2]).glob("*.png"))
+with quiet():
+    vidi.predict(model, files[:1], batch=9, whole=False)
+    start = time.perf_counter()
+    vidi.predict(model, files, batch=9, whole=False)
+print(json.dumps(len(files) / (time.perf_counter() - start)))
+"""
+
+numbers: dict[str, float] = {}
+for name in nets:
+    result = vidi(
+        "train", data, "--task", "semantic", "--net", name, *NETS[name], f"tile={TILE}", f"minutes={chosen.minutes}", "val=0", f"batch={BATCH}",
+        f"augment={AUGMENT}", "val_every=1000000", f"project={WORK / 'runs'}", f"name=membrane-{name}", "exist_ok=true",
+    )  # fmt: skip
+    run = WORK / "runs" / "semantic" / f"membrane-{name}"
+    status = json.loads((run / "status.json").read_text())
+    scored = vidi("val", run / "weights" / "last.vidi", data, "--split", "test", "--intervals", "0")["numbers"]
+    numbers |= {f"{name}.miou": scored["miou"], f"{name}.dice_cell": scored["dice_cell"], f"{name}.train_per_second": status["step"] * BATCH / status["seconds"]}
+    done = subprocess.run([sys.executable, "-c", PREDICT, str(run / "weights" / "last.vidi"), str(data / "test" / "images")], stdout=subprocess.PIPE, text=True, check=True)
+    numbers[f"{name}.predict_per_second"] = float(done.stdout.strip().splitlines()[-1])
+for name in chosen.peers:
+    found = peer(name, f"{name}_membrane.py", data, chosen.minutes, TILE, BATCH)
+    numbers |= {f"{name}.{key}": value for key, value in found.items()}
+    for net in nets:
+        numbers |= {f"{net}/{name}.{key}_ratio": numbers[f"{net}.{key}"] / numbers[f"{name}.{key}"] for key in ("train_per_second", "predict_per_second")}
+finish("membrane", numbers, chosen, minutes=chosen.minutes, tile=TILE, protocol="pictures 0-23 train, 24-29 test, last epoch, whole test pictures put together from tiles")
