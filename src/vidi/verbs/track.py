@@ -83,7 +83,7 @@ def track(
     from vidi.report.gate import gate as check
 
     where = str(devices.choose(device))
-    loaded = load(model, device=where, code=code or [])
+    loaded = _session.check_model(load(model, device=where, code=code or []))
     predictor = Predictor(loaded, batch=batch, conf=conf, iou=iou, classes=classes)
     looks = None if reid is None else Appearance(load(reid, device=where, code=code or []))
     session = _session.Session(

@@ -25,6 +25,7 @@ from vidi.methods.track._finish import drop_short, fill_gaps, smooth
 from vidi.methods.track._follow import follow
 from vidi.methods.track._trails import Trails
 from vidi.metrics import evaluate
+from vidi.model import Model
 from vidi.report import Report
 
 ROOM = "methods/track"
@@ -44,6 +45,17 @@ def make_tracker(text: str, rate: float) -> Tracker:
         return maker(rate=rate, **settings)
     except TypeError as error:
         raise RecipeError(f"the tracker refuses its settings: {error}", at="tracker", value=text, fix=f"`vidi list {ROOM}`") from None
+
+
+def check_model(model: Model) -> Model:
+    """The model itself.
+
+    Raises:
+        InputError: it finds no things.
+    """
+    if model.net.space.family != Detections.family:
+        raise InputError("only a model that finds things can follow them", at="model", value=model.card.task, fix="train one with --task detect, instance or track")
+    return model
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +114,6 @@ class Session:
         self, predictor: Predictor, appearance: Appearance | None, tracker: str, *, stride: int = 1, finish: Finish | None = None,
         shapes: Sequence[Line | Zone] = (), scale: float | None = None, unit: str = "px", trail: float = 1.0,
     ):  # fmt: skip
-        if predictor.model.net.space.family != Detections.family:
-            raise InputError("only a model that finds things can follow them", at="model", value=predictor.model.card.task, fix="train one with --task detect, instance or track")
         make_tracker(tracker, 25.0)
         self.predictor, self.appearance, self.tracker = predictor, appearance, tracker
         self.stride, self.finish, self.trail = stride, finish or Finish(), trail
