@@ -1,8 +1,9 @@
 """One-stage detector in the manner of YOLO, in sizes n to x, on any backbone.
 
 Design: CSP backbone (`vidi.nets.csp`), path-aggregating neck, decoupled anchor-free head with task-aligned assignment
-(`vidi.nets.dense.tal`, where the papers are); with `anchors` the anchor-based head (`vidi.nets.dense.anchored`), with `end2end` one that
-needs no NMS. The line begins with Redmon et al. 2016, *You Only Look Once*, arXiv:1506.02640. Written anew from the papers.
+(`vidi.nets.dense.tal`, where the papers are), for the head word ``masks`` with prototypes (`vidi.nets.dense.tal_masks`); with `anchors` the
+anchor-based head (`vidi.nets.dense.anchored`), with `end2end` one that needs no NMS. The line begins with Redmon et al. 2016, *You Only
+Look Once*, arXiv:1506.02640. Written anew from the papers.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Any
 from vidi.core.calls import parse_call
 from vidi.core.space import Space
 from vidi.errors import RecipeError
-from vidi.nets.blocks.assemble import create_backbone, create_dense, create_neck
+from vidi.nets.blocks.assemble import OWN, create_backbone, create_dense, create_neck
 from vidi.nets.blocks.one_stage import OneStage, attended
 from vidi.nets.csp import depth_of, widths_of
 
-CSP = "csp"
+CSP, MASKS = "csp", "masks"
 
 
 def net(
@@ -38,7 +39,7 @@ def net(
     """The detector.
 
     Args:
-        head: ``boxes``: this net's own; or another dense head by name or path.
+        head: ``boxes``: this net's own; ``masks``: the same that also gives masks; or another dense head by name or path.
         size: n, s, m, l or x: widths and depths of the neck and of the backbone ``csp``.
         backbone: ``name(key=value, …)`` of any net, or a path.
         neck: ``name(key=value, …)`` of ``nets/necks``, or a path.
@@ -57,6 +58,10 @@ def net(
     mixer = create_neck(neck, body.channels, body.strides, width=widths[2], widest=widths[4], depth=depth_of(size, 3, depth))
     if anchors is not None and end2end:
         raise RecipeError("the anchor-based head needs NMS", at="end2end", value=end2end, fix="end2end=false, or anchors=None")
+    if anchors is not None and head == MASKS:
+        raise RecipeError("the anchor-based head gives no masks", at="anchors", value=list(anchors), fix="anchors=None")
     own, options = ("tal", {"end2end": end2end}) if anchors is None else ("anchored", {"anchors": anchors})
+    if head == MASKS:
+        head, own = OWN, "tal_masks"
     dense = create_dense(head, own, mixer.channels, mixer.strides, space, head_options, **options)
     return OneStage(attended(body, attention), mixer, dense, space, in_channels=in_channels)

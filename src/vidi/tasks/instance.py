@@ -34,7 +34,7 @@ task = Task(
     toy=toy,
     meaning="the outline of every thing on a picture, with its class",
     demo=("digit-scenes", {
-        "imgsz": 96, "epochs": 30, "lr": 3e-3, "head_options": {"cls": 2.0},
+        "imgsz": 96, "epochs": 30, "lr": 3e-3, "head_options": {"cls": 2.0, "finest": 2},
         "augment": ["scale_jitter(low=0.7, high=1.4)", "brightness", "contrast", "mosaic(p=0.3)"],
     }),  # fmt: skip
 )

@@ -12,13 +12,12 @@ from torch.nn import functional as F
 from vidi.core.kinds import Pixels
 from vidi.core.net import Net
 from vidi.core.space import Space
-from vidi.labels import Detections, Label
+from vidi.labels import Label
 from vidi.nets.blocks.backbone import Backbone
 from vidi.nets.blocks.normalize import Normalize
 from vidi.nets.dense._base import DenseHead
 from vidi.nets.heads._base import check_space
 from vidi.nets.necks._base import Neck
-from vidi.ops.nms import select
 
 PAD_TO = 32
 
@@ -66,8 +65,7 @@ class OneStage(Net):
         found: list[Label] = []
         for i in range(len(next(iter(raw.values())))):
             one = {key: value[i : i + 1].detach().contiguous() for key, value in raw.items()}
-            boxes, scores = self.head.decode(one)
-            found.append(Detections(*select(boxes[0].float().cpu(), scores[0].float().cpu(), **settings)))
+            found.append(self.head.found(one, **settings))
         return found
 
     def stages(self) -> dict[str, torch.nn.Module]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vidi.labels import Detections
+from vidi.ops.nms import select
 
 
 class DenseHead(nn.Module, ABC):
@@ -48,6 +50,16 @@ class DenseHead(nn.Module, ABC):
     def decode(self, raw: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Candidates: boxes (B, A, 4) float32, x1, y1, x2, y2 in tensor pixels, and scores (B, A, C) in 0..1 without background."""
 
+    def found(self, raw: Mapping[str, Tensor], **settings: Any) -> Detections:
+        """The things on one picture.
+
+        Args:
+            raw: of a batch of one.
+            settings: see `vidi.ops.nms.select`.
+        """
+        boxes, scores = self.decode(raw)
+        return Detections(*select(boxes[0].float().cpu(), scores[0].float().cpu(), **settings))
+
     @torch.no_grad()
     def fit_labels(self, labels: Sequence[Detections]) -> None:
         """Take over what depends on the training labels; here `typical`."""
@@ -73,15 +85,23 @@ class Truth:
     crowd: Tensor
 
 
+def learned(label: Detections) -> np.ndarray:
+    """(N,) bool: things that are learned, with finite boxes that have an area, and no crowds."""
+    sound = _sound(label.boxes)
+    return sound if label.crowd is None else sound & ~label.crowd
+
+
+def _sound(boxes: np.ndarray) -> np.ndarray:
+    return np.isfinite(boxes).all(1) & (boxes[:, 2:] - boxes[:, :2] > 0).all(1)
+
+
 def pad_truth(labels: Sequence[Detections], device: torch.device | str = "cpu") -> Truth:
     """Labels as tensors. Boxes without area or that are not finite are left out; crowd regions are kept apart."""
     things, regions = [], []
     for label in labels:
-        sides = label.boxes[:, 2:] - label.boxes[:, :2]
-        sound = np.isfinite(label.boxes).all(1) & (sides > 0).all(1)
-        crowd = np.zeros(len(label), bool) if label.crowd is None else label.crowd
-        things.append((label.boxes[sound & ~crowd], label.classes[sound & ~crowd]))
-        regions.append(label.boxes[sound & crowd])
+        own = learned(label)
+        things.append((label.boxes[own], label.classes[own]))
+        regions.append(label.boxes[_sound(label.boxes) & ~own])
     boxes, valid = _padded([boxes for boxes, _ in things])
     classes = np.zeros(valid.shape, np.int64)
     for row, (_, values) in zip(classes, things):

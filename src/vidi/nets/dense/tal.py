@@ -93,11 +93,24 @@ class TaskAligned(DenseHead):
     def loss(self, raw: Mapping[str, Tensor], labels: Sequence[Detections]) -> dict[str, Tensor]:
         """``box``, ``cls`` and ``dfl``; with `end2end` also ``one_box``, ``one_cls`` and ``one_dfl``."""
         truth = pad_truth(labels, raw["logits"].device)
+        parts: dict[str, Tensor] = {}
+        for prefix, logits, distances, topk in self._passes(raw):
+            found, free = self._assign(logits, distances, raw["points"], truth, topk)
+            own = self._loss(logits, distances, raw["points"], truth, found, free) | self._more(raw, labels, truth, found)
+            parts |= {prefix + name: value for name, value in own.items()}
+        return parts
+
+    def _passes(self, raw: Mapping[str, Tensor]) -> list[tuple[str, Tensor, Tensor, int]]:
+        """The pairs of branches that learn: prefix of their loss parts, logits, distances, places per box."""
         if self.one is None:
-            return self._loss(raw["logits"], raw["distances"], raw["points"], truth, self.topk)
-        parts = self._loss(raw["many_logits"], raw["many_distances"], raw["points"], truth, self.topk)
-        single = self._loss(raw["logits"], raw["distances"], raw["points"], truth, 1)
-        return parts | {f"one_{name}": value for name, value in single.items()}
+            return [("", raw["logits"], raw["distances"], self.topk)]
+        return [("", raw["many_logits"], raw["many_distances"], self.topk), ("one_", raw["logits"], raw["distances"], 1)]
+
+    def _more(
+        self, raw: Mapping[str, Tensor], labels: Sequence[Detections], truth: Truth, found: Assignment
+    ) -> dict[str, Tensor]:
+        """Loss parts of heads that say more of a place than its box."""
+        return {}
 
     def decode(self, raw: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         return self.boxes(raw["distances"], raw["points"]), raw["logits"].float().sigmoid()
@@ -117,9 +130,10 @@ class TaskAligned(DenseHead):
         sides = (distances.float().softmax(1) * steps).sum(1) * points[..., 2:]
         return torch.cat([points[..., :2] - sides[..., :2], points[..., :2] + sides[..., 2:]], -1)
 
-    def _loss(self, logits: Tensor, distances: Tensor, points: Tensor, truth: Truth, topk: int) -> dict[str, Tensor]:
+    def _loss(
+        self, logits: Tensor, distances: Tensor, points: Tensor, truth: Truth, found: Assignment, free: Tensor
+    ) -> dict[str, Tensor]:
         logits = logits.float()
-        found, free = self._assign(logits, distances, points, truth, topk)
         b, a = (found.index >= 0).nonzero(as_tuple=True)
         m = found.index[b, a]
         target = torch.zeros_like(logits)

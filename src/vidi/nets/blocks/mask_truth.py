@@ -1,0 +1,68 @@
+"""What nets with masks learn from, and how they put things together: the outlines of true things, and candidates that keep their place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from vidi.labels import Detections
+from vidi.nets.dense._base import learned
+from vidi.ops.cutouts import Cutout, cut_out
+from vidi.ops.nms import CANDIDATES, suppress
+
+
+def true_cutouts(label: Detections, size: tuple[int, int]) -> list[Cutout | None]:
+    """The masks of the things of `vidi.nets.dense._base.pad_truth`, in its order; None for a thing of which no pixel is known.
+
+    Args:
+        label: truth in tensor pixels.
+        size: (height, width) of the tensor.
+    """
+    rows = np.flatnonzero(learned(label))
+    if label.masks is not None:
+        found: list[Cutout | None] = [cut_out(label.masks[i]) for i in rows]
+    else:
+        outlines = label.outlines or (None,) * len(label)
+        found = [None if outline is None else outline.cutout(size) for outline in (outlines[i] for i in rows)]
+    return [cut if cut is not None and cut.bits.any() else None for cut in found]
+
+
+def size_rows(image_size: tuple[int, int], like: Tensor) -> Tensor:
+    """(B, 2) float32: the height and width of the tensor once for each sample of `like`, so that loss and decode know them."""
+    return like.new_tensor([float(side) for side in image_size]).float().expand(len(like), 2)
+
+
+def size_of(raw_size: Tensor) -> tuple[int, int]:
+    """The reverse of `size_rows`."""
+    height, width = raw_size[0].round().int().tolist()
+    return height, width
+
+
+def chosen(
+    boxes: np.ndarray, scores: np.ndarray, *, conf: float, iou: float, max_det: int, method: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `vidi.ops.nms.select`, which candidates are things: their rows (N,), scores (N,) and classes (N,), by falling score.
+
+    Args:
+        boxes: (A, 4).
+        scores: (A, C) without background.
+        conf, iou, max_det, method: see `vidi.ops.nms.select`.
+    """
+    rows, classes = np.nonzero(scores > conf)
+    values = scores[rows, classes]
+    order = np.argsort(-values, kind="stable")[:CANDIDATES]
+    rows, classes, values = rows[order], classes[order], values[order]
+    places, kept = suppress(boxes[rows], values, classes, iou=iou, max_det=max_det, method=method, conf=conf)
+    return rows[places], kept, classes[places].astype(np.int64)
+
+
+def spread(count: int, most: int) -> list[int]:
+    """`most` of the numbers below `count`, evenly, or all of them."""
+    return list(range(count)) if count <= most else [i * count // most for i in range(most)]
+
+
+def array(values: Any) -> np.ndarray:
+    """A tensor as a float32 array."""
+    return values.detach().float().cpu().numpy()
