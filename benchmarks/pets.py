@@ -8,6 +8,7 @@ reading frames). Then with an embedding trained on the crops of frames 1–400 (
 """
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -38,7 +39,9 @@ if not VIDEO.exists():
     raise SystemExit("vtest.avi is missing: apt-get install opencv-doc")
 data = WORK / "pets"
 data.mkdir(parents=True, exist_ok=True)
-(data / "data.yaml").write_text(f"video: {VIDEO}\ntruth: {DATA / 'pets09-s2l1-gt.txt'}\ntrain: [1, 400]\ntest: [401, 795]\nnames: [person]\n")
+shutil.copyfile(VIDEO, data / "vtest.avi")
+shutil.copyfile(DATA / "pets09-s2l1-gt.txt", data / "gt.txt")
+(data / "data.yaml").write_text("video: vtest.avi\ntruth: gt.txt\ntrain: [1, 400]\ntest: [401, 795]\nnames: [person]\n")
 
 vidi(
     "train", data, "--task", "track", "--net", "yolo", "backbone=efficientnet(variant=lite0)", f"weights={WEIGHTS}", "imgsz=384,512", f"minutes={chosen.minutes}", "val=0",
