@@ -476,7 +476,7 @@ def test_from_training_to_identities_that_were_never_seen(in_folder):
     before = vidi.train(task.toy(240), name="no", epochs=0.01, lr=1e-9, **settings)
     model = vidi.train(task.toy(480), name="yes", epochs=8, lr=5e-3, **settings)
     key = task.task.primary
-    assert model.card.numbers["test"][key] > before.card.numbers["test"][key] + 0.15
+    assert model.card.numbers["test"][key] > before.card.numbers["test"][key] + 0.1
     rows = [json.loads(line) for line in Path("runs/embed/yes/metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["train/loss"] < rows[0]["train/loss"] and rows[-1]["val/loss"] is None and rows[-1]["val/recall_at_1"] > 0.5
     worst = next(section for section in json.loads(Path("runs/embed/yes/report.json").read_text())["sections"] if section.get("title") == "Worst samples")
@@ -484,7 +484,7 @@ def test_from_training_to_identities_that_were_never_seen(in_folder):
 
     # Other people, known by other names.
     other = task.toy(96, 5)
-    other.space = Space("Classification", tuple(f"person {i}" for i in range(12)))
+    other.space = Space("Classification", tuple(f"person {i}" for i in range(30)))
     report = vidi.val(model, other, split="test", intervals=20)
     assert report.numbers["recall_at_1"] > 0.5 and report.n["recall_at_1"] == 24
     wrong = Dataset([Sample("x", {"image": np.zeros((8, 8, 3), np.uint8)}, Detections(np.zeros((0, 4))))], Space("Detections", ("a",)))

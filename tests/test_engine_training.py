@@ -26,8 +26,12 @@ from vidi.model import load
 
 RUN = {"batch": 32, "verbose": False, "doctor": False, "precision": "fp32", "threads": 1}
 FAST = RUN | {"net": "small", "widths": [16, 32]}
-NETS = {"detect": {"net": "fcos", "backbone": "small(widths=[16, 32, 64])", "width": 32}}
-SAMPLES = {"detect": 300}
+DETECTOR = {"net": "fcos", "backbone": "small(widths=[16, 32, 64])", "width": 32}
+NETS = {
+    "detect": DETECTOR, "track": DETECTOR, "semantic": {"backbone": "small(widths=[8, 16, 32])"},
+    "instance": {"net": "yolo", "backbone": "small(widths=[16, 32, 64])", "width": 16, "head_options": {"finest": 2, "prototypes": 8, "cls": 2.0}},
+}  # fmt: skip
+SAMPLES = {"detect": 300, "track": 144, "semantic": 160, "instance": 200}
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +52,7 @@ def weights(run):
 @pytest.mark.parametrize("name", discovery.names("tasks"))
 def test_every_task_learns_its_toy_data(name):
     task = discovery.load("tasks", name).task
-    settings = RUN | NETS[name] if name in NETS else FAST
+    settings = (RUN | NETS[name] if name in NETS else FAST) | {"task": name}
     untrained = vidi.train(toy(name), project="runs", name="no", epochs=0.01, lr=1e-9, **settings)
     model = vidi.train(toy(name, SAMPLES.get(name, 600)), project="runs", name="yes", epochs=12, lr=5e-3, **settings)
     key = task.primary

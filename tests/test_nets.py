@@ -18,7 +18,8 @@ from vidi.nets.blocks.pool import POOLS, create_pool
 from vidi.testing.net import NotConforming, check_net
 
 CLASSES = Space("Classification", ("a", "b", "c", "d"))
-DETECTORS = {"faster_rcnn", "fcos", "retinanet", "ssd", "yolo"}  # tried in test_nets_one_stage and test_nets_two_stage
+DETECTORS = {"faster_rcnn", "fcos", "retinanet", "ssd", "yolo", "mask_rcnn"}
+SEGMENTERS = {"unet", "fcn", "deeplab", "lraspp"}  # tried in test_nets_one_stage and test_nets_two_stage
 SMALLEST = {
     "csp": {"width": 0.0625},
     "densenet": {"growth": 4, "blocks": (2, 2), "stem": "small"},
@@ -33,7 +34,7 @@ TINY = Path(__file__).parent.parent / "examples" / "nets" / "tiny.py"
 
 
 def test_every_net_is_tried():
-    assert set(SMALLEST) | DETECTORS == set(names("nets"))
+    assert set(SMALLEST) | DETECTORS | SEGMENTERS == set(names("nets"))
 
 
 @pytest.mark.parametrize("name", sorted(set(SMALLEST) - {"efficientnet"}))

@@ -44,7 +44,7 @@ def make_tracker(text: str, rate: float) -> Tracker:
     try:
         return maker(rate=rate, **settings)
     except TypeError as error:
-        raise RecipeError(f"the tracker refuses its settings: {error}", at="tracker", value=text, fix=f"`vidi list {ROOM}`") from None
+        raise RecipeError(f"the tracker refuses its settings: {error}", at="tracker", value=text, fix="`vidi list trackers`") from None
 
 
 def check_model(model: Model) -> Model:
