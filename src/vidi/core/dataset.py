@@ -102,6 +102,7 @@ class Dataset:
     def summary(self) -> dict[str, Any]:
         """Plain JSON values about the data set: kind, numbers, about."""
         numbers = {"samples": len(self), **{name or "unassigned": count for name, count in self.splits.items()}}
+        numbers |= self.extra.get("numbers", {})
         names = list(self.space.names) if self.space else []
         labels = {sample.id: sample.label.to_dict() for sample in self.samples if sample.label is not None} if len(self) <= 1000 else None
         about = {"name": self.name, "format": self.format, "names": names, "notes": self.notes, "labels": labels}
