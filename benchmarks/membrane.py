@@ -41,7 +41,7 @@ if not data.exists():
         for kind, folder in (("image", "images"), ("label", "masks")):
             (part / split / folder).mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / kind / f"{number}.png", part / split / folder / f"{number:02d}.png")
-    (part / "data.yaml").write_text("names: {0: membrane, 255: cell}\nmasks: classes\nignore: none\n")
+    (part / "data.yaml").write_text("names: [membrane, cell]\nids: [0, 255]\nvalues: classes\n")
     shutil.rmtree(part / "raw")
     part.rename(data)
 

@@ -42,7 +42,7 @@ def get(folder: Path) -> None:
             pairs = list(zip(_pages(bench / "data" / pictures, step), _pages(bench / "data" / maps, step)))
             for number, (picture, cells) in enumerate(pairs):
                 _write(folder, "train" if number < TRAIN * len(pairs) else "test", f"{film}-{number:02d}", picture, cells)
-    (folder / "data.yaml").write_text("names: [cell]\nmasks: instances\n", encoding="utf-8")
+    (folder / "data.yaml").write_text("names: [cell]\nvalues: instances\n", encoding="utf-8")
 
 
 def _pages(file: Path, step: int) -> Iterator[np.ndarray]:
