@@ -94,8 +94,14 @@ def _spelled(value: Any) -> str:
 
 def held_out(data: Path, task: str, settings: Mapping[str, Any]) -> Dataset:
     """The data with the split that training makes of it."""
-    dataset = read(data, task=discovery.load("tasks", task).task)
-    return assign(dataset, val=settings.get("val", 0.2), test=settings.get("test", 0.0), seed=settings.get("seed", 0))
+    chosen = discovery.load("tasks", task).task
+    whole = {**chosen.recipe, **settings}
+    return assign(read(data, task=chosen), val=whole.get("val", 0.2), test=whole.get("test", 0.0), seed=whole.get("seed", 0), by=whole.get("split_by", "sample"))
+
+
+def followed(data: Path, task: str) -> bool:
+    """Whether the data's things have identities through videos."""
+    return any(getattr(label, "tracks", None) is not None for label in read(data, task=discovery.load("tasks", task).task).labels)
 
 
 def some(data: Path, task: str, settings: Mapping[str, Any], count: int = 24) -> Dataset:
@@ -120,7 +126,7 @@ def stages(run: Path) -> list[str]:
 def closing(base: Path, run: Path, report: Report) -> Path:
     """Put the run's report in the demo's folder, with links to the other pages."""
     pages = [("Training", run / "report.html"), ("Validation", base / "val" / "report.html"), ("Doctor", base / "doctor" / "report.html"),
-             ("Doctor, spoiled data", base / "doctor-dirty" / "report.html"), ("Features", base / "features" / "features.html")]  # fmt: skip
+             ("Doctor, spoiled data", base / "doctor-dirty" / "report.html"), ("Features", base / "features" / "features.html"), ("Tracks", base / "tracks" / "report.html")]  # fmt: skip
     rows = [[title, str(path.relative_to(base))] for title, path in pages if path.is_file()]
     whole = Report("demo", report.numbers, {**report.about, "title": "vidi demo"}, report.intervals, report.n,
                    [{"kind": "table", "title": "Pages beside this one", "columns": ["page", "file"], "rows": rows}, *report.sections])  # fmt: skip

@@ -29,6 +29,7 @@ def demo(*, task: str = "classify", folder: str = "runs/demo", epochs: float | N
     from vidi.verbs.doctor import doctor
     from vidi.verbs.features import features
     from vidi.verbs.predict import predict
+    from vidi.verbs.track import track
     from vidi.verbs.train import train
     from vidi.verbs.val import val
 
@@ -62,6 +63,10 @@ def demo(*, task: str = "classify", folder: str = "runs/demo", epochs: float | N
     say("\n== 6. Features of every stage, and the speed of the model")
     features(run / "weights" / "last.vidi", story.some(data, task, settings, 8), layer=["features", *story.stages(run)], out=str(base / "features"))
     say(benchmark(run / "weights" / "last.vidi").text())
+
+    if story.followed(data, task):
+        say(f"\n== 7. Follow   vidi track {run / 'weights' / 'last.vidi'} {data}")
+        say(track(run / "weights" / "last.vidi", str(data), tracker="bytetrack(high=0.4, new=0.5)", out=str(base / "tracks")).text())
 
     page = story.closing(base, run, report)
     say(f"\nEverything is in {base}; the last line is the report, for your browser")
