@@ -1,0 +1,15 @@
+"""Fog, with the strengths of ImageNet-C and CIFAR-10-C."""
+
+from __future__ import annotations
+
+from vidi.augmentations.fog import Fog
+from vidi.core.augmentation import Augmentation
+from vidi.methods.stress._levels import severities
+
+FAMILY = "weather"
+MEANING = "fractal fog"
+REMEDY = ("fog(high=3, p=0.3)",)
+
+
+def levels() -> tuple[Augmentation, ...]:
+    return severities(Fog)
