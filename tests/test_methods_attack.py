@@ -16,9 +16,10 @@ from vidi.core.preprocess import Preprocess
 from vidi.core.seeds import Draw
 from vidi.core.space import Space
 from vidi.data import read
+from vidi.engine.held import held
 from vidi.errors import ChoiceError, DataError, InputError, RecipeError
 from vidi.labels import Classification, Detections, Embedding, Regression, Segmentation, Text
-from vidi.methods.attack._base import Budget, frozen, make_attack
+from vidi.methods.attack._base import Budget, make_attack
 from vidi.methods.attack._goal import Apart, Away, Toward, exclusive_margin, goal_for
 from vidi.methods.attack._report import parse_method
 from vidi.methods.attack._search import Best, climb, dlr
@@ -239,7 +240,7 @@ def test_unknown_truth_is_nothing_to_attack():
 def test_frozen_nets_are_restored_after_errors():
     net = nn.Sequential(nn.Linear(2, 2), nn.Dropout()).train()
     net[1].eval()
-    with pytest.raises(ZeroDivisionError), frozen(net):
+    with pytest.raises(ZeroDivisionError), held(net):
         assert not net[0].training and not net[0].weight.requires_grad
         raise ZeroDivisionError
     assert net[0].training and not net[1].training and net[0].weight.requires_grad

@@ -11,6 +11,8 @@ from vidi.ops.warp import pad
 
 def filter_each(images: Tensor, kernels: Tensor) -> Tensor:
     """Each sample correlated with its own kernel (B, kh, kw) of odd sides."""
+    if not len(images):
+        return images
     b, c, h, w = images.shape
     kh, kw = kernels.shape[1:]
     padded = pad(images, (kw // 2, kw // 2, kh // 2, kh // 2))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from vidi.core.discovery import load, member
 from vidi.core.seeds import Draw
+from vidi.engine.held import held
 from vidi.errors import InputError
 from vidi.methods.attack._goal import Goal
 from vidi.ops.projection import NORMS, project, sizes
@@ -147,7 +147,7 @@ class Attack(ABC):
         self.check(goal, budget)
         if self.norms and budget.size == 0:
             return images.clone()
-        with torch.inference_mode(False), frozen(net):
+        with torch.inference_mode(False), held(net):
             clean = images.detach().clone()
             found = self.search(net, clean, goal, budget, draw).detach()
         found = torch.where(found.isfinite(), found, clean)
@@ -167,23 +167,6 @@ class Attack(ABC):
                              fix="method=pgd or method=apgd, which raise any loss")  # fmt: skip
         if self.norms and budget.norm not in self.norms:
             raise InputError(f"{self.name} does not know this norm", at="norm", value=budget.norm, fix=f"norm={' or '.join(self.norms)}, or method=pgd")
-
-
-@contextlib.contextmanager
-def frozen(net: nn.Module) -> Iterator[None]:
-    """The net in evaluation mode without gradients of its parameters, for the length of a block."""
-    modes = [(module, module.training) for module in net.modules()]
-    wanted = [(parameter, parameter.requires_grad) for parameter in net.parameters()]
-    net.eval()
-    for parameter, _ in wanted:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter, on in wanted:
-            parameter.requires_grad_(on)
-        for module, training in modes:
-            module.training = training
 
 
 def make_attack(name: str, **settings: object) -> Attack:

@@ -18,9 +18,10 @@ from vidi.core.net import Net
 from vidi.core.seeds import Draw
 from vidi.engine.canvases import canvas_samples
 from vidi.engine.decoding import decoding
+from vidi.engine.held import held
 from vidi.engine.infer import to_float
 from vidi.labels import FAMILIES
-from vidi.methods.attack._base import Attack, Budget, frozen
+from vidi.methods.attack._base import Attack, Budget
 from vidi.methods.attack._goal import AWAY, Goal, goal_for
 from vidi.methods.attack._search import climb, dlr
 from vidi.ops.projection import exceeds, sizes, steepest, to_levels
@@ -128,7 +129,7 @@ def _held(net: Net, images: Tensor, found: Tensor, levels: Tensor, goal: Goal, b
     for _ in range(FARTHER):
         if not len(lost):
             break
-        with frozen(net):
+        with held(net):
             slope = climb(net, current, goal[lost], dlr).gradient
         current = budget.project(current + budget.size / FARTHER * steepest(slope, budget.norm, current), images[lost])
         trial = to_levels(current, levels[lost], budget.norm, budget.size)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from vidi.core.seeds import Draw
-from vidi.methods.attack._base import Attack, Batches, Budget, at_least, frozen
+from vidi.engine.held import held
+from vidi.methods.attack._base import Attack, Batches, Budget, at_least
 from vidi.methods.attack._goal import Goal
 from vidi.methods.attack._search import Measure, again, dlr, first, need, plain
 
@@ -44,7 +45,7 @@ class Patch(Attack):
         self.sticker: Tensor | None = None
 
     def fit(self, net: nn.Module, batches: Batches, budget: Budget, draw: Draw) -> None:
-        with torch.inference_mode(False), frozen(net):
+        with torch.inference_mode(False), held(net):
             self.sticker = self._learn(net, batches, draw)
 
     def search(self, net: nn.Module, images: Tensor, goal: Goal, budget: Budget, draw: Draw) -> Tensor:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from vidi.core.seeds import Draw
-from vidi.methods.attack._base import Attack, Batches, Budget, at_least, frozen
+from vidi.engine.held import held
+from vidi.methods.attack._base import Attack, Batches, Budget, at_least
 from vidi.methods.attack._goal import Goal
 from vidi.methods.attack._search import Measure, again, climb, dlr, first, plain
 from vidi.ops.projection import project, steepest
@@ -35,7 +36,7 @@ class Universal(Attack):
         self.change: Tensor | None = None
 
     def fit(self, net: nn.Module, batches: Batches, budget: Budget, draw: Draw) -> None:
-        with torch.inference_mode(False), frozen(net):
+        with torch.inference_mode(False), held(net):
             self.change = self._learn(net, batches, budget, draw)
 
     def search(self, net: nn.Module, images: Tensor, goal: Goal, budget: Budget, draw: Draw) -> Tensor:
