@@ -29,7 +29,8 @@ def _video(number: int, generator: np.random.Generator) -> list[Sample]:
     pictures, scenes = _toy.scenes(1, int(generator.integers(1 << 31)))
     boxes, classes, masks = scenes[0]
     colors, drifts = generator.uniform(0.6, 1.0, (len(boxes), 3)), generator.integers(-2, 3, (len(boxes), 2))
-    ground = np.where(masks.any(0)[..., None], np.median(pictures[0], (0, 1)), pictures[0]) if len(masks) else pictures[0]
+    covered: np.ndarray = np.logical_or.reduce(masks, axis=0)
+    ground = np.where(covered[..., None], np.median(pictures[0], (0, 1)), pictures[0])
     samples = []
     for frame in range(FRAMES):
         picture, moved = ground + generator.normal(0, 0.02, ground.shape), boxes.copy()
