@@ -17,7 +17,7 @@ def track(
     *,
     tracker: str = "bytetrack",
     reid: str | None = None,
-    conf: float = 0.1,
+    conf: float | None = None,
     iou: float | None = None,
     classes: list[str] | None = None,
     batch: int = 8,
@@ -47,7 +47,7 @@ def track(
         source: a video, a camera (camera:0), a folder of frames, or labeled videos (MOT folders, a data.yaml with a video and its truth).
         tracker: sort, bytetrack, ocsort or botsort, with settings such as "bytetrack(keep=2)", or a path.
         reid: a model whose vectors tell things apart by their looks (`vidi train CROPS --task embed`); left out: by motion alone.
-        conf: smallest score of a thing that the tracker gets to see, 0..1.
+        conf: smallest score of a thing that the tracker gets to see, 0..1; left out: the smallest that it makes use of.
         iou: overlap, 0..1, above which the lesser of two boxes of a class goes.
         classes: follow only things of these classes, by name or index.
         batch: frames per step.
@@ -84,7 +84,8 @@ def track(
 
     where = str(devices.choose(device))
     loaded = _session.check_model(load(model, device=where, code=code or []))
-    predictor = Predictor(loaded, batch=batch, conf=conf, iou=iou, classes=classes)
+    least = conf if conf is not None else _tune.LEAST if tune else _session.make_tracker(tracker, 25.0).least
+    predictor = Predictor(loaded, batch=batch, conf=least, iou=iou, classes=classes)
     looks = None if reid is None else Appearance(load(reid, device=where, code=code or []))
     session = _session.Session(
         predictor, looks, tracker, stride=vid_stride, finish=_session.Finish(fill, smooth, shortest), shapes=_session.parse_shapes(line, zone),

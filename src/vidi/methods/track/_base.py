@@ -81,6 +81,11 @@ class Tracker(ABC):
         self._keep = self.frames(life.keep)
         self.reset()
 
+    @property
+    def least(self) -> float:
+        """The score from which detections are of use: by default that of one which begins a track."""
+        return self.life.new
+
     def reset(self) -> None:
         """Forgets everything: the next frame is the first of another video."""
         self.clock, self._last_id, self._width = 0, 0, 0

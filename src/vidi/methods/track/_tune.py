@@ -24,6 +24,9 @@ RANGES: dict[str, tuple[float, float]] = {
 }  # fmt: skip
 """Settings that are searched where a tracker has them, with the values between which they lie."""
 
+LEAST = 0.1
+"""Score from which trackers see detections while their thresholds are searched."""
+
 WHOLE = frozenset({"confirm"})
 """Those that are whole numbers."""
 

@@ -43,6 +43,10 @@ class TwoStage(Tracker):
         self.stages = stages
         super().__init__(rate, motion, life, appearance)
 
+    @property
+    def least(self) -> float:
+        return self.stages.low
+
     def _predict(self, seen: Seen, frame: np.ndarray | None) -> None:
         table = self._table
         lost = table["missed"] > 0

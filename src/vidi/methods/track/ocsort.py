@@ -27,6 +27,10 @@ class OcSort(Tracker):
         self._reach = max(1, int(reach * rate + 0.5))
         super().__init__(rate, BoxFilter("xysr"), life, appearance)
 
+    @property
+    def least(self) -> float:
+        return self.low if self.byte else self.high
+
     def _born(self, boxes: np.ndarray, classes: np.ndarray) -> dict[str, np.ndarray]:
         rows = super()._born(boxes, classes)
         trail = np.full((len(boxes), self._reach + 1, 4), np.nan)  # of this frame, the one before, …
