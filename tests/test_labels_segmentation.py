@@ -78,3 +78,12 @@ def test_shapes_are_checked():
         Segmentation(np.zeros((2, 2)), np.zeros((3, 2, 3)))
     with pytest.raises(ValueError, match="picture"):
         Segmentation(np.zeros((2, 2))).draw(np.zeros((3, 3, 3), np.uint8))
+
+
+def test_packed_and_plain_maps_say_the_same():
+    plain = Segmentation(np.arange(12).reshape(3, 4) % 5)
+    packed = plain.packed()
+    assert packed.state() == plain.state() and np.array_equal(packed.classes, plain.classes) and packed.to_dict() == plain.to_dict()
+    assert plain.state() != Segmentation(plain.classes, ignore=4).state() != Segmentation(plain.classes.reshape(4, 3), ignore=4).state()
+    chances = Segmentation.from_probabilities(np.random.default_rng(0).dirichlet(np.ones(3), (4, 5)).transpose(2, 0, 1))
+    assert chances.compact().probabilities is None and np.array_equal(chances.compact().classes, chances.classes)

@@ -13,11 +13,11 @@ from vidi.labels import Detections, Outline
 from vidi.labels.outline import Polygons
 from vidi.model.model import build_net
 from vidi.nets.blocks.mask_head import MaskStages
-from vidi.nets.blocks.mask_truth import chosen, spread, true_cutouts
+from vidi.nets.blocks.mask_truth import spread, true_cutouts
 from vidi.nets.dense._base import pad_truth
 from vidi.ops.cutouts import NOTHING, Cutout, cut_out
 from vidi.ops.masks import box_coverage, cell_coverage, paste
-from vidi.ops.nms import select
+from vidi.ops.nms import pick, select
 from vidi.testing import instance
 from vidi.testing.instance import check_instance, disc, toy_shapes
 from vidi.testing.net import NotConforming
@@ -260,10 +260,10 @@ def test_choice_is_that_of_detectors(method):
     boxes = np.concatenate([low, low + random.uniform(5, 30, (60, 2))], 1).astype(np.float32)
     scores = random.uniform(0, 1, (60, 3)).astype(np.float32).round(1)
     settings = {"conf": 0.3, "iou": 0.5, "max_det": 20, "method": method}
-    rows, values, classes = chosen(boxes, scores, **settings)
+    rows, values, classes = pick(boxes, scores, **settings)
     wanted = select(boxes, scores, **settings)
     assert np.array_equal(boxes[rows], wanted[0]) and np.array_equal(values, wanted[1]) and np.array_equal(classes, wanted[2])
-    assert len(chosen(boxes, scores, conf=1.0, iou=0.5, max_det=20, method=method)[0]) == 0
+    assert len(pick(boxes, scores, conf=1.0, iou=0.5, max_det=20, method=method)[0]) == 0
 
 
 def test_spread():

@@ -123,7 +123,7 @@ class Dataset:
         for sample in self.samples:
             digest.update(f"\0{sample.id}\0{sample.split}\0{picture_state(sample.inputs.get('image'))}\0".encode())
             if sample.label is not None:
-                digest.update(repr(sample.label.to_dict()).encode())
+                digest.update(sample.label.state())
         return digest.hexdigest()[:16]
 
 

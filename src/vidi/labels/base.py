@@ -115,6 +115,10 @@ class Label(ABC):
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The exact inverse of `to_dict`."""
 
+    def state(self) -> bytes:
+        """What the label says, as bytes that are equal for equal labels: for fingerprints."""
+        return repr(self.to_dict()).encode()
+
     @abstractmethod
     def draw(self, image: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
         """A copy of the (H, W, 3) uint8 picture with the label drawn on it; `names` are the class or value names."""

@@ -162,6 +162,10 @@ class Segmentation(Label):
             probabilities = np.frombuffer(data, "<f4").astype(np.float32).reshape(probabilities["shape"])
         return cls(classes, probabilities, int(values["ignore"]))
 
+    def state(self) -> bytes:
+        chances = b"" if self.probabilities is None else self.probabilities.tobytes()
+        return f"{self.shape} {self.ignore} ".encode() + self.classes.tobytes() + chances
+
     def draw(self, image: np.ndarray, names: Sequence[str] = ()) -> np.ndarray:
         from PIL import ImageDraw
 

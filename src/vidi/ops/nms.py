@@ -44,6 +44,24 @@ def select(
     Raises:
         ValueError: shapes that do not fit, or no such method.
     """
+    rows, kept, chosen = pick(
+        boxes, scores, conf=conf, iou=iou, max_det=max_det, method=method, class_agnostic=class_agnostic, candidates=candidates
+    )
+    return _array(boxes)[rows], kept, chosen
+
+
+def pick(
+    boxes: Any,
+    scores: Any,
+    *,
+    conf: float = 0.05,
+    iou: float = 0.6,
+    max_det: int = 100,
+    method: str = "hard",
+    class_agnostic: bool = False,
+    candidates: int = CANDIDATES,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Like `select`, giving the rows (N,) int64 of the boxes instead of the boxes, for whatever else belongs to them."""
     boxes, scores = _array(boxes), _array(scores)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or scores.ndim != 2 or len(scores) != len(boxes):
         raise ValueError(f"boxes and scores: expected shapes (A, 4) and (A, C), got {boxes.shape} and {scores.shape}")
@@ -59,7 +77,7 @@ def select(
     places, kept = suppress(
         boxes[rows], values[order], None if class_agnostic else classes, iou=iou, max_det=max_det, method=method, conf=conf
     )
-    return boxes[rows[places]], kept, classes[places].astype(np.int64)
+    return rows[places], kept, classes[places].astype(np.int64)
 
 
 def suppress(

@@ -1,4 +1,4 @@
-"""What nets with masks learn from, and how they put things together: the outlines of true things, and candidates that keep their place."""
+"""What nets with masks learn from: the outlines of true things, and what of them and of the tensors' size goes along in raw outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from torch import Tensor
 from vidi.labels import Detections
 from vidi.nets.dense._base import learned
 from vidi.ops.cutouts import Cutout, cut_out
-from vidi.ops.nms import CANDIDATES, suppress
 
 
 def true_cutouts(label: Detections, size: tuple[int, int]) -> list[Cutout | None]:
@@ -38,24 +37,6 @@ def size_of(raw_size: Tensor) -> tuple[int, int]:
     """The reverse of `size_rows`."""
     height, width = raw_size[0].round().int().tolist()
     return height, width
-
-
-def chosen(
-    boxes: np.ndarray, scores: np.ndarray, *, conf: float, iou: float, max_det: int, method: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As `vidi.ops.nms.select`, which candidates are things: their rows (N,), scores (N,) and classes (N,), by falling score.
-
-    Args:
-        boxes: (A, 4).
-        scores: (A, C) without background.
-        conf, iou, max_det, method: see `vidi.ops.nms.select`.
-    """
-    rows, classes = np.nonzero(scores > conf)
-    values = scores[rows, classes]
-    order = np.argsort(-values, kind="stable")[:CANDIDATES]
-    rows, classes, values = rows[order], classes[order], values[order]
-    places, kept = suppress(boxes[rows], values, classes, iou=iou, max_det=max_det, method=method, conf=conf)
-    return rows[places], kept, classes[places].astype(np.int64)
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from vidi.labels import Detections, Label
 from vidi.nets.blocks.mask_head import MaskStages, own_boxes
-from vidi.nets.blocks.mask_truth import array, chosen, size_of, size_rows, true_cutouts
+from vidi.nets.blocks.mask_truth import array, size_of, size_rows, true_cutouts
 from vidi.nets.blocks.two_stage import TwoStage
 from vidi.nets.dense._base import pad_truth
 from vidi.ops.masks import paste
+from vidi.ops.nms import pick
 
 
 class TwoStageMasks(TwoStage):
@@ -55,7 +56,7 @@ class TwoStageMasks(TwoStage):
     def _things(self, masks: Tensor, frames: Tensor, boxes: Tensor, scores: Tensor, size: tuple[int, int]) -> Detections:
         """The things on one picture among M boxes (M, 4) with scores (M, C), whose masks (M, 1 or C, h, w) lie in frames (M, 4)."""
         corners = array(boxes)
-        rows, values, classes = chosen(
+        rows, values, classes = pick(
             corners, array(scores), conf=self.conf, iou=self.nms_iou, max_det=self.max_det, method=self.nms
         )
         index = torch.as_tensor(rows, device=masks.device)

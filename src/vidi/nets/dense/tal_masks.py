@@ -19,11 +19,12 @@ from vidi.core.space import Space
 from vidi.errors import RecipeError
 from vidi.labels import Detections
 from vidi.nets.blocks.csp import ConvUnit
-from vidi.nets.blocks.mask_truth import array, chosen, size_of, size_rows, true_cutouts
+from vidi.nets.blocks.mask_truth import array, size_of, size_rows, true_cutouts
 from vidi.nets.dense._base import Truth, started
 from vidi.nets.dense.tal import TaskAligned
 from vidi.ops.assign import Assignment
 from vidi.ops.masks import cell_coverage, paste
+from vidi.ops.nms import pick
 
 SMOOTH = 1.0
 Cells = tuple[int, int, int, int]
@@ -80,7 +81,7 @@ class TaskAlignedMasks(TaskAligned):
 
     def found(self, raw: Mapping[str, Tensor], **settings: Any) -> Detections:
         boxes, scores = (array(values[0]) for values in self.decode(raw))
-        rows, values, classes = chosen(boxes, scores, **settings)
+        rows, values, classes = pick(boxes, scores, **settings)
         maps, size = raw["prototypes"][0].float(), size_of(raw["size"])
         index = torch.as_tensor(rows, device=maps.device)
         soft = (raw["coefficients"][0].float()[:, index].T @ maps.flatten(1)).sigmoid().unflatten(1, maps.shape[1:])
