@@ -24,6 +24,7 @@ from vidi.core.seeds import Draw, sample_keys
 from vidi.engine import checkpoint, optimizers, schedule, transfer
 from vidi.engine.ema import Average
 from vidi.engine.gradients import GradientLog
+from vidi.engine.objective import Objective
 from vidi.engine.run import RunFolder
 from vidi.engine.signals import StopRequest
 from vidi.errors import ResourceError, StoppedEarly, TrainError
@@ -79,16 +80,18 @@ class Loop:
         loggers: receive a row per epoch.
         primary: key of the row that chooses the best epoch, and whether higher is better.
         callbacks: hooks.
+        objective: what is lowered; the net's loss when None.
     """
 
     def __init__(
         self, net: Net, loader: Any, order: Callable[[int], np.ndarray], pipeline: Pipeline, recipe: Recipe, run: RunFolder,
         *, device: torch.device, precision: str, batch: int, validate: Validate | None, save: Callable[[str, dict[str, Any]], None],
         loggers: Sequence[Any] = (), primary: tuple[str, bool] = ("", True), callbacks: Sequence[Callback] = (),
+        objective: Objective | None = None,
     ):  # fmt: skip
         self.net, self.loader, self.order, self.pipeline, self.recipe, self.run = net, loader, order, pipeline, recipe, run
         self.device, self.validate, self.save, self.loggers, self.primary = device, validate, save, list(loggers), primary
-        self.callbacks = list(callbacks)
+        self.callbacks, self.objective = list(callbacks), objective or Objective()
         self.batch = batch
         self.batches_per_epoch = max(1, -(-len(order(0)) // batch))
         self.steps_per_epoch = -(-self.batches_per_epoch // recipe.accumulate)
@@ -213,14 +216,13 @@ class Loop:
         draw = Draw(sample_keys(recipe.seed, at.epoch, batch.indices, self.device), epoch=at.epoch, indices=torch.as_tensor(batch.indices))
         size = size_at(at.epoch * self.batches_per_epoch + at.batch, recipe.seed, self.pipeline.size, recipe.multi_scale)
         batch = self.pipeline(batch, draw, size=size, mixes=self.share <= 1 - recipe.close_mix)
-        raw = self.module(batch.inputs)
-        labels: list[Any] = batch.labels  # samples without a label are not trained on
-        parts = {key: value.mean() for key, value in self.net.loss(raw, labels).items()}
+        parts = {key: value.mean() for key, value in self.objective.parts(self, batch, draw.child("objective")).items()}
         total: Any = sum(parts.values())
         if not torch.isfinite(total):
             self._refuse("the loss", batch)
         window = min(self.recipe.accumulate, self.batches_per_epoch - self.position.batch // self.recipe.accumulate * self.recipe.accumulate)
         self.accelerator.backward(total / window)
+        self.objective.after_backward(self)
         return {key: value.detach() for key, value in parts.items()}
 
     def _step(self, batch: Batch) -> None:

@@ -28,6 +28,7 @@ from vidi.engine import device as devices
 from vidi.engine import evaluate, gradients, prepare
 from vidi.engine.loggers.csv import read_rows
 from vidi.engine.loop import Loop, even_batch
+from vidi.engine.objective import Objective
 from vidi.engine.run import RunFolder
 from vidi.engine.tiles import parse_tiling
 from vidi.errors import DataError, InputError, RecipeError
@@ -46,11 +47,12 @@ class Training:
         project, name, exist_ok: where the run lives.
         override: settings in which a resumed run may differ.
         callbacks: `vidi.engine.loop.Callback` objects.
+        objective: what is lowered; the net's loss when None.
     """
 
-    def __init__(self, *, project: str, name: str | None, exist_ok: bool, override: list[str], callbacks: list):
+    def __init__(self, *, project: str, name: str | None, exist_ok: bool, override: list[str], callbacks: list, objective: Objective | None = None):
         self.project, self.name, self.exist_ok = Path(project), name, exist_ok
-        self.override, self.callbacks = override, callbacks
+        self.override, self.callbacks, self.objective = override, callbacks, objective or Objective()
         self.dropped = 0
         self.mended: list[dict[str, Any]] = []
 
@@ -112,6 +114,9 @@ class Training:
         if changed:
             listing = "; ".join(f"{key}: {getattr(old, key)} → {getattr(new, key)}" for key in changed)
             raise RecipeError("settings differ from the interrupted run's", file=folder, value=listing, fix=f"--override {changed[0]} to change it, or leave it out")
+        began, now_lowers = before.get("objective", {}), self.objective.to_dict()
+        if began != now_lowers:
+            raise RecipeError("the run was started with another objective", file=folder, value=f"{began or 'the loss'} → {now_lowers or 'the loss'}", fix="resume with the verb and method that started it")
         now = _environment()
         for key, value in before.get("environment", {}).items():
             if now.get(key) != value:
@@ -192,7 +197,7 @@ class Training:
         loop = Loop(
             net, loader, order, Pipeline(parse(recipe.augment or []), preprocess.size), recipe, run, device=device, precision=recipe.precision, batch=size,
             validate=validate if "val" in eval_loaders else None, save=save, loggers=loggers, primary=(task.primary, task.higher_is_better),
-            callbacks=self.callbacks,
+            callbacks=self.callbacks, objective=self.objective,
         )  # fmt: skip
         if resumed:
             self._announce_resume(loop.resume(), loop)
@@ -211,7 +216,7 @@ class Training:
     def _save_args(self, run: RunFolder, recipe: Recipe, dataset: Dataset, data: Any) -> None:
         run.save_args({
             "data": str(Path(data).resolve()) if isinstance(data, (str, Path)) else None, "fingerprint": dataset.fingerprint(), "mended": self.mended,
-            "environment": _environment(), "recipe": recipe.model_dump(mode="json"),
+            "environment": _environment(), "objective": self.objective.to_dict(), "recipe": recipe.model_dump(mode="json"),
         })  # fmt: skip
 
     def _announce(self, run: RunFolder, recipe: Recipe, parts: dict[str, Dataset], net: Any, device: torch.device, why: str, batch: int) -> None:
