@@ -9,12 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidi.core.kinds import Pixels
-from vidi.core.net import Net
 from vidi.core.space import Space
 from vidi.labels import Label
 from vidi.nets.blocks.backbone import Backbone
-from vidi.nets.blocks.normalize import Normalize
+from vidi.nets.blocks.backbone_net import BackboneNet
 from vidi.nets.dense._base import DenseHead
 from vidi.nets.heads._base import check_space
 from vidi.nets.necks._base import Neck
@@ -22,7 +20,7 @@ from vidi.nets.necks._base import Neck
 PAD_TO = 32
 
 
-class OneStage(Net):
+class OneStage(BackboneNet):
     """A backbone's pyramid, mixed by a neck and read at every place by a dense head.
 
     Args:
@@ -40,12 +38,9 @@ class OneStage(Net):
     """
 
     def __init__(self, backbone: Backbone, neck: Neck, head: DenseHead, space: Space, *, in_channels: int = 3):
-        super().__init__()
         check_space(space, "Detections")
-        self.space, self.inputs = space, {"image": Pixels(in_channels)}
-        fits = len(backbone.mean) == in_channels
-        self.normalize = Normalize(in_channels, backbone.mean if fits else None, backbone.std if fits else None)
-        self.backbone, self.neck, self.head = backbone, neck, head
+        super().__init__(backbone, space, in_channels)
+        self.neck, self.head = neck, head
         self.kinds = dict(head.kinds) | {"features": "aux"}
         self.conf, self.nms_iou, self.max_det, self.nms = 0.05, 0.6, 100, head.nms
 
@@ -69,13 +64,7 @@ class OneStage(Net):
         return found
 
     def stages(self) -> dict[str, torch.nn.Module]:
-        return {"normalize": self.normalize, **self.backbone.stages(), "neck": self.neck, "head": self.head}
-
-    @torch.no_grad()
-    def prepare(self, inputs: Mapping[str, Tensor]) -> None:
-        """Fit the normalization to the pictures, then let the backbone look at them."""
-        self.normalize.fit(inputs["image"])
-        self.backbone.prepare(self.normalize(inputs["image"]))
+        return {**super().stages(), "neck": self.neck, "head": self.head}
 
     def fit_labels(self, labels: Sequence[Any]) -> None:
         self.head.fit_labels(labels)

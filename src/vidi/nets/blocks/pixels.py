@@ -10,13 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidi.core.kinds import Pixels
-from vidi.core.net import Net
 from vidi.core.space import Space
 from vidi.errors import RecipeError
 from vidi.labels import Label, Segmentation
 from vidi.nets.blocks.backbone import Backbone
-from vidi.nets.blocks.normalize import Normalize
+from vidi.nets.blocks.backbone_net import BackboneNet
 from vidi.nets.blocks.one_stage import padded
 from vidi.nets.heads._base import check_space
 from vidi.nets.losses._base import Sum, View, truth_maps
@@ -55,7 +53,7 @@ class PixelHead(nn.Module, ABC):
         """The neck's maps to logits (B, C, h, w), the finest first; those behind it are auxiliary."""
 
 
-class PixelNet(Net):
+class PixelNet(BackboneNet):
     """Logits of every class for every pixel.
 
     Args:
@@ -81,12 +79,9 @@ class PixelNet(Net):
         multiple: int | None = None,
         in_channels: int = 3,
     ):
-        super().__init__()
         check_space(space, "Segmentation")
-        self.space, self.inputs = space, {"image": Pixels(in_channels)}
-        fits = len(backbone.mean) == in_channels
-        self.normalize = Normalize(in_channels, backbone.mean if fits else None, backbone.std if fits else None)
-        self.backbone, self.neck, self.head = backbone, neck, head
+        super().__init__(backbone, space, in_channels)
+        self.neck, self.head = neck, head
         self.head.criterion = Sum(loss, len(space))
         self.multiple, self.aux = multiple or backbone.strides[-1], tuple(aux)
         self.kinds = {OWN: "categorical"} | {f"{AUX}{stride}": "aux" for stride in self.aux} | {"features": "aux"}
@@ -123,13 +118,7 @@ class PixelNet(Net):
         return [Segmentation.from_probabilities(one) for one in chances]
 
     def stages(self) -> dict[str, nn.Module]:
-        return {"normalize": self.normalize, **self.backbone.stages(), "neck": self.neck, "head": self.head}
-
-    @torch.no_grad()
-    def prepare(self, inputs: Mapping[str, Tensor]) -> None:
-        """Fit the normalization to the pictures, then let the backbone look at them."""
-        self.normalize.fit(inputs["image"])
-        self.backbone.prepare(self.normalize(inputs["image"]))
+        return {**super().stages(), "neck": self.neck, "head": self.head}
 
     def fit_labels(self, labels: Sequence[Any]) -> None:
         """Class weights that depend on the training labels."""

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from vidi.core.discovery import load, member
-from vidi.core.kinds import Pixels
-from vidi.core.net import Net
 from vidi.core.space import Space
 from vidi.labels import Label
 from vidi.nets.blocks.backbone import Backbone
-from vidi.nets.blocks.normalize import Normalize
+from vidi.nets.blocks.backbone_net import BackboneNet
 from vidi.nets.blocks.pool import create_pool
 
 
-class Pooled(Net):
+class Pooled(BackboneNet):
     """A backbone's last map, pooled to one vector per picture, read by a head.
 
     Args:
@@ -44,11 +41,7 @@ class Pooled(Net):
         in_channels: int = 3,
         head_options: Mapping[str, Any] | None = None,
     ):
-        super().__init__()
-        self.space, self.inputs = space, {"image": Pixels(in_channels)}
-        fits = len(backbone.mean) == in_channels
-        self.normalize = Normalize(in_channels, backbone.mean if fits else None, backbone.std if fits else None)
-        self.backbone = backbone
+        super().__init__(backbone, space, in_channels)
         if attention:
             from vidi.nets.blocks.attention import insert_attention
 
@@ -69,13 +62,7 @@ class Pooled(Net):
         return self.head.decode(raw)
 
     def stages(self) -> dict[str, nn.Module]:
-        return {"normalize": self.normalize, **self.backbone.stages(), "pool": self.pool, "head": self.head}
-
-    @torch.no_grad()
-    def prepare(self, inputs: Mapping[str, Tensor]) -> None:
-        """Fit the normalization to the pictures, then let the backbone look at them."""
-        self.normalize.fit(inputs["image"])
-        self.backbone.prepare(self.normalize(inputs["image"]))
+        return {**super().stages(), "pool": self.pool, "head": self.head}
 
     def fit_labels(self, labels: Sequence[Label]) -> None:
         self.head.fit_labels(labels)

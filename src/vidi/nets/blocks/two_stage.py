@@ -9,12 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vidi.core.kinds import Pixels
-from vidi.core.net import Net
 from vidi.core.space import Space
 from vidi.labels import Detections, Label
 from vidi.nets.blocks.backbone import Backbone
-from vidi.nets.blocks.normalize import Normalize
+from vidi.nets.blocks.backbone_net import BackboneNet
 from vidi.nets.blocks.one_stage import padded
 from vidi.nets.blocks.roi import BoxStages
 from vidi.nets.blocks.rpn import RPN
@@ -23,7 +21,7 @@ from vidi.nets.heads._base import check_space
 from vidi.ops.nms import select
 
 
-class TwoStage(Net):
+class TwoStage(BackboneNet):
     """A region proposal network on a neck's maps, and box heads on what RoIAlign pools there.
 
     `forward` never sees truth: it proposes a fixed number of boxes per picture and reads them. `loss` reuses what it read of them, and
@@ -46,12 +44,9 @@ class TwoStage(Net):
     """
 
     def __init__(self, backbone: Backbone, neck: nn.Module, rpn: RPN, head: BoxStages, space: Space, *, in_channels: int = 3):
-        super().__init__()
         check_space(space, "Detections")
-        self.space, self.inputs = space, {"image": Pixels(in_channels)}
-        fits = len(backbone.mean) == in_channels
-        self.normalize = Normalize(in_channels, backbone.mean if fits else None, backbone.std if fits else None)
-        self.backbone, self.neck, self.rpn, self.head = backbone, neck, rpn, head
+        super().__init__(backbone, space, in_channels)
+        self.neck, self.rpn, self.head = neck, rpn, head
         self.conf, self.nms_iou, self.max_det, self.nms = 0.05, 0.5, 100, "hard"
         self.pooled = len(head.pooler.strides)
         aux = ["features", "anchors", "proposals", *(f"map{i}" for i in range(self.pooled))]
@@ -88,11 +83,4 @@ class TwoStage(Net):
         return select(boxes[rows, classes], alone, **settings)
 
     def stages(self) -> dict[str, nn.Module]:
-        body = {"normalize": self.normalize, **self.backbone.stages()}
-        return body | {"neck": self.neck, "rpn": self.rpn, "head": self.head}
-
-    @torch.no_grad()
-    def prepare(self, inputs: Mapping[str, Tensor]) -> None:
-        """Fit the normalization to the pictures, then let the backbone look at them."""
-        self.normalize.fit(inputs["image"])
-        self.backbone.prepare(self.normalize(inputs["image"]))
+        return super().stages() | {"neck": self.neck, "rpn": self.rpn, "head": self.head}
