@@ -51,6 +51,7 @@ class Recipe(BaseModel):
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient; None: not clipped")
     patience: int | None = Field(None, ge=1, description="stop after this many epochs without a better primary number")
     augment: list[str] | str | None = Field(None, description="augmentations, as `name` or `name(key=value, …)`; `none`; None: the task's default")
+    enhance: list[str] | str = Field(default_factory=list, description="steps that pictures take first, in training and for good, as `name` or `name(key=value, …)` (`vidi list enhancements`); `none`")
     canvas: float = Field(1.0, ge=1, le=2, description="pictures are cached this much larger than `imgsz`, so that crops keep detail")
     tile: int | tuple[int, int] | None = Field(None, description="train on tiles of this many pixels, one side or [height, width]; None: whole pictures")
     tile_overlap: float = Field(0.2, ge=0, le=0.9, description="share of a tile that its neighbor shows as well")

@@ -21,8 +21,9 @@ from vidi.data.split import assign
 from vidi.engine.tiles import cut
 from vidi.errors import DataError, RecipeError, VidiError
 from vidi.labels import Label
-from vidi.model import build_net
+from vidi.model import build_net, parse_card
 from vidi.nets import _pretrained, _transfer
+from vidi.nets.enhance._steps import STEP_WEIGHTS, full_calls, refuse_bare
 
 SIZES_LOOKED_AT = 200
 WHOLE_SIDE = 640
@@ -131,6 +132,7 @@ def resolve(values: dict[str, Any], task_name: str, task: Task, dataset: Dataset
             values[key] = value
     if values.get("augment") is None:
         values["augment"] = list(task.augment)
+    values["enhance"] = full_calls(values.get("enhance"))
     return make_recipe(values, net_keys=net_keys(values["net"]))
 
 
@@ -172,7 +174,7 @@ def make_net(recipe: Recipe, dataset: Dataset, train: Dataset) -> tuple[Net, lis
     """
     if dataset.space is None:
         raise DataError("no labels", file=dataset.root)
-    net = build_net(recipe.net or "", recipe.head or "", dataset.space, recipe.net_options)
+    net = build_net(recipe.net or "", recipe.head or "", dataset.space, recipe.net_options, recipe.enhance)
     if recipe.label_smoothing:
         if not hasattr(net, "head") or not hasattr(net.head, "label_smoothing"):
             raise RecipeError("this head has no label smoothing", at="label_smoothing", value=recipe.label_smoothing, fix="label_smoothing=0")
@@ -180,8 +182,13 @@ def make_net(recipe: Recipe, dataset: Dataset, train: Dataset) -> tuple[Net, lis
     labels: list[Label] = known_labels(train.labels)
     net.fit_labels(labels)
     lineage = []
-    if recipe.weights:
+    if not recipe.weights:
+        refuse_bare(net)
+    else:
         state, provenance = weights_of(recipe.weights, recipe.net or "", net)
+        if provenance.get("enhance") != recipe.enhance:  # steps of another making keep what they were made with
+            refuse_bare(net)
+            state = {name: tensor for name, tensor in state.items() if not name.startswith(STEP_WEIGHTS)}
         adopted = _pretrained.adopt(net, state, provenance)
         say(f"weights {recipe.weights}: {adopted.summary}")
         if not adopted.loaded:
@@ -197,10 +204,12 @@ def weights_of(name: str, net_name: str, net: Net) -> tuple[dict[str, torch.Tens
     """Tensors to start from: a model file's, or whatever `vidi.nets._pretrained` finds by that name."""
     if name.endswith(".vidi"):
         from vidi.core.container import Container
+        from vidi.core.files import parse_json
         from vidi.core.tensors import parse
 
         with Container(name) as container:
-            return parse(container.read("weights.safetensors"), name), {"kind": "vidi model"}
+            card = parse_card(parse_json(container.read("model.json").decode(), name, limit=1 << 24), name)
+            return parse(container.read("weights.safetensors"), name), {"kind": "vidi model", "enhance": card.enhance}
     return _pretrained.find_weights(name, net)
 
 

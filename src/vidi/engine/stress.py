@@ -40,6 +40,7 @@ from vidi.labels import Label
 from vidi.metrics._bootstrap import Reading, bootstrap
 from vidi.metrics._evaluate import kept_groups, told_badness
 from vidi.metrics._pairs import metrics_for, pair, predicted_family
+from vidi.nets.enhance._steps import calls_of
 from vidi.report._plain import plain
 
 Change = Callable[[Batch, Draw], Batch]
@@ -135,9 +136,9 @@ class Bench:
         self.loader.store.close()
 
     def key(self) -> str:
-        """16 hex digits over all that outcomes depend on: weights, data, canvas, settings."""
+        """16 hex digits over all that outcomes depend on: weights, steps in front of the net, data, canvas, settings."""
         facts = {
-            "weights": digest(self.net.state_dict()), "data": self.dataset.fingerprint(), "canvas": self.loader.store.preprocess.to_dict(),
+            "weights": digest(self.net.state_dict()), "enhance": calls_of(self.net), "data": self.dataset.fingerprint(), "canvas": self.loader.store.preprocess.to_dict(),
             "metric": self.metric.__name__, "primary": self.task.primary, "thresholds": self._least.tolist(), "intervals": self.intervals, "seed": self.seed,
         }  # fmt: skip
         return hashlib.sha256(json.dumps(plain(facts), sort_keys=True).encode()).hexdigest()[:16]

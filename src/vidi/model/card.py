@@ -17,7 +17,7 @@ FORMAT = 1
 class Card(BaseModel):
     """Everything about a model but its weights; plain JSON, no code.
 
-    `numbers` holds what was measured, by data split, with the fingerprint of the data it was measured on.
+    `enhance` holds the steps that pictures take first, as calls. `numbers` holds what was measured, by data split, with the fingerprint of the data it was measured on.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -27,6 +27,7 @@ class Card(BaseModel):
     net: str
     net_options: dict[str, Any] = Field(default_factory=dict)
     head: str
+    enhance: list[str] = Field(default_factory=list)
     space: dict[str, Any]
     inputs: dict[str, dict[str, Any]]
     raw: dict[str, dict[str, Any]]

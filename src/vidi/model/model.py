@@ -27,22 +27,28 @@ from vidi.errors import InputError, ModelError
 from vidi.labels import Label
 from vidi.model.card import Card, parse_card
 from vidi.model.runners.torch import Runner
+from vidi.nets.enhance._steps import calls_of, set_steps
 
 Picture = Path | str | bytes | np.ndarray
 
 
-def build_net(net: str, head: str, space: Space, options: Mapping[str, Any]) -> Net:
+def build_net(net: str, head: str, space: Space, options: Mapping[str, Any], enhance: Sequence[str] | str = ()) -> Net:
     """A net by name or path, with its head and settings, with random weights.
 
+    Args:
+        enhance: steps (`vidi list enhancements`) that pictures take first, such as ``clahe(clip=2.0)``.
+
     Raises:
-        ChoiceError: no such net.
-        InputError: settings the net does not have or refuses.
+        ChoiceError: no such net or step.
+        InputError: settings the net or a step does not have or refuses, or a net without a layer for steps.
     """
     maker = discovery.member(discovery.load("nets", net), "net", "nets")
     try:
-        return maker(space, head, **options)
+        built = maker(space, head, **options)
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise InputError(f"the net refuses its settings: {error}", at=net, value=dict(options), fix="see `vidi list nets`") from error
+    set_steps(built, enhance)
+    return built
 
 
 class Model:
@@ -150,6 +156,8 @@ class Model:
         """The model in a few lines."""
         facts = self.describe()
         lines = [f"{facts['task']} model: net {facts['net']}, {facts['parameters'] / 1e6:.2f} M parameters, input {facts['input'][0]}×{facts['input'][1]} ({facts['fit']})"]
+        if self.card.enhance:
+            lines.append(f"pictures are enhanced first: {', '.join(self.card.enhance)}")
         lines.append(f"{len(self.names)} labels: {', '.join(self.names[:20])}{' …' if len(self.names) > 20 else ''}")
         for split, row in self.card.numbers.items():
             lines.append(f"{split}: " + ", ".join(f"{key} {value:.4f}" for key, value in row.items() if isinstance(value, float)))
@@ -160,7 +168,7 @@ class Model:
         parameters = sum(p.numel() for p in self.net.parameters())
         return {
             "task": self.card.task, "net": self.card.net, "head": self.card.head, "parameters": parameters,
-            "classes": list(self.names), "input": list(self.preprocess.size), "fit": self.preprocess.fit,
+            "classes": list(self.names), "input": list(self.preprocess.size), "fit": self.preprocess.fit, "enhance": list(self.card.enhance),
             "stages": {name: sum(p.numel() for p in stage.parameters()) for name, stage in self.net.stages().items()},
         }  # fmt: skip
 
@@ -177,8 +185,8 @@ def load(path: str | Path | Model, *, device: str = "cpu", code: Sequence[str | 
     Args:
         path: a ``.vidi`` file (or a Model, which is returned as it is).
         device: where the model will run.
-        code: Python files of the model's own task, net, head, backbone or neck from outside vidi; they are only imported when named here, and
-            found by their path, else by their file's name.
+        code: Python files of the model's own task, net, head, backbone, neck or steps from outside vidi; they are only imported when named
+            here, and found by their path, else by their file's name.
         allow_nonfinite: accept NaN or infinite weights.
 
     Raises:
@@ -202,15 +210,16 @@ def load(path: str | Path | Model, *, device: str = "cpu", code: Sequence[str | 
     task, net = (_named(text, named, path, call=False) for text in (card.task, card.net))
     head = _named(card.head, named, path)
     options = {key: _named(value, named, path) if isinstance(value, str) else value for key, value in card.net_options.items()}
+    enhance = [_named(call, named, path) for call in card.enhance]
     with discovery.only(named):
-        built = build_net(net, head, card.label_space, options)
+        built = build_net(net, head, card.label_space, options, enhance)
     fit_weights(built, parse(weights, path), path, allow_nonfinite)
     return Model(built, card.model_copy(update={"task": task}), device=device, reports=reports)
 
 
 def code_of(card: Card) -> list[str]:
     """The Python files from outside vidi that a model is made of."""
-    texts = [card.head, *(value for value in card.net_options.values() if isinstance(value, str))]
+    texts = [card.head, *card.enhance, *(value for value in card.net_options.values() if isinstance(value, str))]
     files = [*(_file(text, call=False) for text in (card.task, card.net)), *map(_file, texts)]
     return [file for file in files if file is not None]
 
@@ -271,7 +280,7 @@ def fit_weights(net: Net, state: dict[str, Tensor], file: Any, allow_nonfinite: 
 
 
 def make_card(net: Net, *, task: str, name: str, options: Mapping[str, Any], head: str, preprocess: Preprocess, **more: Any) -> Card:
-    """The card of a net: its raw outputs are found by running it once on gray."""
+    """The card of a net: its steps are read off it, its raw outputs are found by running it once on gray."""
     training = net.training
     net.eval()
     with torch.no_grad():
@@ -281,7 +290,7 @@ def make_card(net: Net, *, task: str, name: str, options: Mapping[str, Any], hea
     net.train(training)
 
     return Card(
-        task=task, net=name, net_options=dict(options), head=head, space=net.space.to_dict(),
+        task=task, net=name, net_options=dict(options), head=head, enhance=calls_of(net), space=net.space.to_dict(),
         inputs={key: kind_to_dict(kind) for key, kind in net.inputs.items()},
         raw={key: {"kind": net.kinds.get(key, "aux"), "shape": list(value.shape[1:])} for key, value in raw.items()},
         preprocess=preprocess.to_dict(),
@@ -297,9 +306,10 @@ def readme(card: Card) -> str:
         f"| {split} | {key} | {value:.4g} |" for split, row in card.numbers.items() for key, value in row.items() if isinstance(value, (int, float))
     )
     names = ", ".join(card.label_space.names[:50])
+    steps = f"Pictures are enhanced first: {', '.join(f'`{call}`' for call in card.enhance)}.\n\n" if card.enhance else ""
     return (
         f"# {card.task} model\n\nNet `{card.net}`, input {card.preprocess['size'][0]}×{card.preprocess['size'][1]} pixels ({card.preprocess['fit']}), "
         f"trained with vidi {card.versions.get('vidi', '')} on {card.data.get('name', 'unknown data')} ({card.data.get('samples', '?')} samples).\n\n"
-        f"Labels: {names}\n\n| split | number | value |\n|---|---|---|\n{numbers}\n\n"
+        f"{steps}Labels: {names}\n\n| split | number | value |\n|---|---|---|\n{numbers}\n\n"
         "```python\nimport vidi\nmodel = vidi.load('this-file.vidi')\nlabels = model('picture.jpg')\n```\n"
     )

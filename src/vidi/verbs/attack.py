@@ -50,7 +50,7 @@ def attack(
         format: of the labels that are written (`vidi list writers`); csv holds those of every task.
         out: new folder for the pictures (PNG) and labels; left out: they stay in memory.
         device: auto, cpu, cuda, cuda:N or mps.
-        code: Python files of the model's own net, head, backbone or neck, which may be run.
+        code: Python files of the model's own net, head, backbone, neck or steps, which may be run.
 
     Returns:
         The attacked pictures, as the model's canvas shows them, with their labels; `vidi val` scores them without resizing. Its notes

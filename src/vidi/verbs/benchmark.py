@@ -29,7 +29,7 @@ def benchmark(
         batch: pictures per call for the latency; throughput is measured at 1, 8 and 32 as well.
         runs: timed calls, after warming up.
         device: auto, cpu, cuda, cuda:N or mps.
-        code: Python files of the model's own net, head, backbone or neck, which may be run.
+        code: Python files of the model's own net, head, backbone, neck or steps, which may be run.
         threads: CPU threads; left out: torch's choice.
         precision: fp32 or bf16.
         out: folder for report.json and report.html.

@@ -58,7 +58,7 @@ def explain(
         seed: of everything random.
         out: folder for report.json, report.html and maps/ (each map as PNG and NPY).
         device: auto, cpu, cuda, cuda:N or mps.
-        code: Python files of the model's own net, head, backbone or neck, which may be run.
+        code: Python files of the model's own net, head, backbone, neck or steps, which may be run.
 
     Returns:
         A report: pictures and maps side by side, each method's deletion and insertion against random maps, and its sanity check.
@@ -85,7 +85,7 @@ def explain(
     loaded = load(model, device=str(where), code=code or [])
     folder = Path(out) if out else None
     about: dict[str, Any] = {
-        "model": str(model) if isinstance(model, (str, Path)) else "model", "task": loaded.card.task, "weights": loaded.card.weights_sha256[:16],
+        "model": str(model) if isinstance(model, (str, Path)) else "model", "task": loaded.card.task, "weights": loaded.card.weights_sha256[:16], "enhance": loaded.card.enhance,
         "what": "filters" if filters else what, "method": method, "target": target, "against": against, "layer": layer, "seed": seed,
     }  # fmt: skip
     if filters or what != "maps":

@@ -31,7 +31,7 @@ def features(
         out: folder for features.npz, pictures of feature maps and of the first layer's filters.
         batch: pictures per step.
         device: auto, cpu, cuda, cuda:N or mps.
-        code: Python files of the model's own net, head, backbone or neck, which may be run.
+        code: Python files of the model's own net, head, backbone, neck or steps, which may be run.
         pictures: how many pictures' feature maps are drawn.
 
     Returns:

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from vidi.report import Report
 
 ROOMS = {
-    "tasks": "tasks", "nets": "nets", "heads": "nets/heads", "necks": "nets/necks", "dense": "nets/dense", "losses": "nets/losses", "metric_losses": "nets/metric_losses", "augmentations": "augmentations", "metrics": "metrics", "formats": "data/readers", "writers": "data/writers",
+    "tasks": "tasks", "nets": "nets", "heads": "nets/heads", "necks": "nets/necks", "dense": "nets/dense", "losses": "nets/losses", "metric_losses": "nets/metric_losses", "enhancements": "nets/enhance", "augmentations": "augmentations", "metrics": "metrics", "formats": "data/readers", "writers": "data/writers",
     "samples": "data/sets", "rules": "data/rules", "loggers": "engine/loggers", "trackers": "methods/track", "attacks": "methods/attack", "stresses": "methods/stress",
-    "explainers": "methods/explain",
+    "defenses": "methods/defend", "adapters": "methods/adapt", "explainers": "methods/explain",
 }  # fmt: skip
 
 
@@ -18,8 +18,8 @@ def list(what: str | None = None) -> Report:
     """List what there is to choose from: names, and what each is in one line.
 
     Args:
-        what: tasks, nets, heads, necks, dense, losses, metric_losses, augmentations, metrics, formats, writers, samples, rules, loggers, trackers,
-            attacks, stresses, explainers, recipes or recipe; left out: all names.
+        what: tasks, nets, heads, necks, dense, losses, metric_losses, enhancements, augmentations, metrics, formats, writers, samples, rules, loggers, trackers,
+            attacks, stresses, defenses, adapters, explainers, recipes or recipe; left out: all names.
 
     Returns:
         A report with one table.

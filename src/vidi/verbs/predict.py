@@ -43,7 +43,7 @@ def predict(
         source: a picture, folder, glob, video, camera (camera:0), list of paths, array, or a Dataset.
         batch: pictures per step.
         device: auto, cpu, cuda, cuda:N or mps.
-        code: Python files of the model's own net, head, backbone or neck, which may be run.
+        code: Python files of the model's own net, head, backbone, neck or steps, which may be run.
         conf: smallest score of a thing, 0..1; left out: the thresholds chosen for the model, or the net's own.
         iou: overlap, 0..1, above which the lesser of two boxes of a class goes.
         max_det: most things per picture (or tile).

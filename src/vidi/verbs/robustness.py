@@ -50,7 +50,7 @@ def robustness(
         out: folder for report.json, report.html and cells.jsonl, from which a second run goes on.
         gate: rules such as `robust>=0.8` or `robust_noise.low>=0.7`; a broken one makes the exit code 2.
         device: auto, cpu, cuda, cuda:N or mps.
-        code: Python files of the model's own net, head, backbone or neck, which may be run.
+        code: Python files of the model's own net, head, backbone, neck or steps, which may be run.
 
     Returns:
         A report: `robust` is the share of the clean score that is kept, a mean over families (attacks are told apart), with curves, a heat
@@ -86,7 +86,7 @@ def robustness(
     folder = Path(out) if out else None
     about = {
         "model": str(model) if isinstance(model, (str, Path)) else "model", "task": loaded.card.task, "data": dataset.name, "split": chosen or "all",
-        "samples": len(dataset), "fingerprint": dataset.fingerprint(), "weights": loaded.card.weights_sha256[:16], "seed": seed,
+        "samples": len(dataset), "fingerprint": dataset.fingerprint(), "weights": loaded.card.weights_sha256[:16], "enhance": loaded.card.enhance, "seed": seed,
     }  # fmt: skip
     bench = Bench(
         loaded.net, dataset, task, loaded.preprocess, device=where, batch=batch, settings=evaluate.settings_of(loaded.card), intervals=intervals, seed=seed

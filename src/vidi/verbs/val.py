@@ -41,7 +41,7 @@ def val(
         overlap: share of a tile that its neighbor shows as well; left out: as in training, or 0.2.
         batch: pictures per step.
         device: auto, cpu, cuda, cuda:N or mps.
-        code: Python files of the model's own net, head, backbone or neck, which may be run.
+        code: Python files of the model's own net, head, backbone, neck or steps, which may be run.
         intervals: bootstrap resamples; 0 for none.
         gate: rules such as `accuracy>=0.94` or `accuracy.low>=0.9`; a broken one makes the exit code 2.
         out: folder for report.json and report.html.
@@ -80,7 +80,7 @@ def val(
         scored = evaluate.rescore(scored, task, settings, intervals)
     about = {
         "model": str(model) if isinstance(model, (str, Path)) else "model", "task": loaded.card.task, "data": dataset.name, "split": chosen or "all",
-        "samples": len(dataset), "fingerprint": dataset.fingerprint(), "weights": loaded.card.weights_sha256[:16],
+        "samples": len(dataset), "fingerprint": dataset.fingerprint(), "weights": loaded.card.weights_sha256[:16], "enhance": loaded.card.enhance,
         "higher_is_better": {task.primary: task.higher_is_better}, **({"tta": tta} if tta else {}), **({"tile": list(tiling.size), "overlap": tiling.overlap} if tiling else {}),
         **({"thresholds": [round(float(value), 6) for value in settings["thresholds"]]} if settings else {}),
     }  # fmt: skip

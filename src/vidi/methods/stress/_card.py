@@ -10,10 +10,11 @@ import numpy as np
 
 from vidi.engine.stress import CLEAN, Bench, Cell, Outcome, run_cells
 from vidi.errors import InputError
-from vidi.methods.stress._advice import BOUND, advise, recipe_line
+from vidi.methods.stress._advice import BOUND, advise, recipe_line, step_line
 from vidi.methods.stress._choose import Stress
 from vidi.methods.stress._kept import Kept, Shares, shares
 from vidi.methods.stress._sections import advice_sections, class_section, curve_sections, failure_sections, heat_section
+from vidi.nets.enhance._steps import calls_of
 from vidi.ops.severity import is_small
 from vidi.report import Report
 
@@ -47,13 +48,14 @@ def card(
     kept = shares(clean, outcomes, higher)
     advice = advise(kept, stresses)
     line = recipe_line(augment, advice) if advice else []
+    own_steps = calls_of(bench.net)
     report = _numbers(bench, clean, kept)
     report.about = about | report.about | {
-        "severities": list(severities), "parameters": _parameters(bench), "bound": BOUND, "augment": line,
+        "severities": list(severities), "parameters": _parameters(bench), "bound": BOUND, "augment": line, "enhance": step_line(own_steps, advice),
         "meanings": {stress.name: stress.meaning for stress in stresses}, "seconds": round(sum(one.seconds for one in (clean, *outcomes)), 1),
     }  # fmt: skip
     report.sections = [
-        *advice_sections(advice, line, BOUND), *curve_sections(clean, outcomes, kept, bench.task.primary), heat_section(outcomes, kept),
+        *advice_sections(advice, line, BOUND, own_steps), *curve_sections(clean, outcomes, kept, bench.task.primary), heat_section(outcomes, kept),
         *class_section(bench, clean, outcomes, BOUND), *failure_sections(bench, clean, outcomes),
     ]  # fmt: skip
     return report

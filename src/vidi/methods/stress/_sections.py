@@ -9,7 +9,7 @@ import numpy as np
 
 from vidi.engine.map_pictures import beside
 from vidi.engine.stress import Bench, Cell, Outcome
-from vidi.methods.stress._advice import Advice
+from vidi.methods.stress._advice import Advice, step_line, step_trial
 from vidi.methods.stress._kept import Shares
 from vidi.methods.stress._levels import SEVERITIES
 from vidi.report.pictures import encode
@@ -24,9 +24,14 @@ PASTE = (
     "and those that the losses call for, seldom enough to leave something of the picture. Train again, for more epochs, and compare the cards."
 )
 
+TRY = (
+    "Steps that undo some of the stresses before the net looks. Whether they help is for a measurement to say: the net was not trained behind them, and "
+    "clean pictures may lose. This measures each alone and all together, and keeps the best if it is better; a line of a recipe trains with them:"
+)
 
-def advice_sections(advice: Sequence[Advice], line: Sequence[str], bound: float) -> list[dict[str, Any]]:
-    """What to paste, and why."""
+
+def advice_sections(advice: Sequence[Advice], line: Sequence[str], bound: float, own_steps: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """What to paste, and why; then what is worth a try in front of the model, whose own steps are `own_steps`."""
     if not advice:
         text = f"Every family keeps {bound:.0%} of the clean score or more."
         return [{"kind": "text", "title": "What to do next", "text": text}]
@@ -39,7 +44,18 @@ def advice_sections(advice: Sequence[Advice], line: Sequence[str], bound: float)
          "note": PASTE},
         {"kind": "table", "title": "Advice, greatest loss first", "columns": ["family", "kept", "worst", "augment"], "rows": rows,
          "note": f"Families that keep less than {bound:.0%} of the clean score."},
+        *_steps_to_try(advice, own_steps),
     ]  # fmt: skip
+
+
+def _steps_to_try(advice: Sequence[Advice], own: Sequence[str]) -> list[dict[str, Any]]:
+    """A recipe line of steps in front of the model, and the command that measures them."""
+    line = step_line(own, advice)
+    if not line:
+        return []
+    text = f"enhance: [{', '.join(line)}]"
+    note = f"{TRY} {step_trial(own, advice)}"
+    return [{"kind": "text", "title": "What to do next: try this in front of the model", "text": text, "note": note}]
 
 
 def curve_sections(clean: Outcome, outcomes: Sequence[Outcome], shares: Shares, primary: str) -> list[dict[str, Any]]:

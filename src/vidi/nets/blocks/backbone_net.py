@@ -11,7 +11,7 @@ from vidi.core.kinds import Pixels
 from vidi.core.net import Net
 from vidi.core.space import Space
 from vidi.nets.blocks.backbone import Backbone
-from vidi.nets.blocks.normalize import Normalize
+from vidi.nets.blocks.normalize import AT_ONCE, Normalize
 
 
 class BackboneNet(Net):
@@ -37,5 +37,6 @@ class BackboneNet(Net):
     @torch.no_grad()
     def prepare(self, inputs: Mapping[str, Tensor]) -> None:
         """Fit the normalization to the pictures, then let the backbone look at them."""
-        self.normalize.fit(inputs["image"])
-        self.backbone.prepare(self.normalize(inputs["image"]))
+        image = inputs["image"]
+        self.normalize.fit(image)
+        self.backbone.prepare(torch.cat([self.normalize(part) for part in image.split(AT_ONCE)]) if len(image) else self.normalize(image))
