@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Objective:
     """The net's loss on the augmented batch. Methods that train otherwise override `parts`.
 
-    An objective keeps no state between steps that a resumed run would miss: what it needs follows from its settings, the batch and `draw`.
+    An objective keeps no state between steps that a resumed run would miss: what it needs follows from its settings, the batch, `draw` and, by the
+    number of the batch, from what it wrote into the run's folder.
     """
 
     def parts(self, loop: Loop, batch: Batch, draw: Draw) -> dict[str, Tensor]:
@@ -29,7 +30,8 @@ class Objective:
         return loop.net.loss(loop.module(batch.inputs), batch.labels)  # type: ignore[arg-type]
 
     def after_backward(self, loop: Loop) -> None:
-        """Called once the gradients of a batch are there, before they are used."""
+        """Called after each `parts`, once the gradients of its batch are there and before they are used: what `parts` changed for the length of the
+        batch (weights) is put back here."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that tell this objective from others; a run goes on only with the one it was started with."""

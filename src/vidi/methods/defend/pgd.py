@@ -1,0 +1,41 @@
+"""Adversarial training: every batch is attacked by projected gradient ascent, and its loss is lowered (Madry et al. 2018, arXiv:1706.06083)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from vidi.core.batch import Batch
+from vidi.core.seeds import Draw
+from vidi.engine.loop import Loop
+from vidi.methods.defend._base import Work
+from vidi.methods.defend._objective import Adversarial
+from vidi.methods.defend._training import TrainedDefense
+
+
+class Attacked(Adversarial):
+    """The net's loss on attacked pictures; see `Adversarial` for the arguments."""
+
+    name = "pgd"
+
+    def aimed(self, loop: Loop, batch: Batch, draw: Draw) -> Batch:
+        return self.climb(loop, batch, draw)
+
+
+@dataclass
+class Pgd(TrainedDefense):
+    """See `Adversarial` for the settings."""
+
+    steps: int = 7
+    step: float | str | None = None
+    ramp: float = 0.0
+    awp: float = 0.0
+    name: ClassVar[str] = "pgd"
+
+    def objective(self, work: Work) -> Attacked:
+        return Attacked(work.budget, steps=self.steps, step=self.step, ramp=self.ramp, awp=self.awp)
+
+
+def defense(*, steps: int = 7, step: float | str | None = None, ramp: float = 0.0, awp: float = 0.0) -> Pgd:
+    """The method; see `vidi.methods.defend._objective.Adversarial` for the settings."""
+    return Pgd(steps, step, ramp, awp)
