@@ -33,6 +33,11 @@ def is_path(name: str) -> bool:
     return name.endswith(".py") or "/" in name
 
 
+def plain(name: str) -> str:
+    """A name for folders and pages: that of the file without its ending, where a thing is named by its path."""
+    return Path(name).stem if is_path(name) else name
+
+
 def room_path(room: str) -> Path:
     """The folder of a room, such as ``nets`` or ``methods/attack``."""
     return _HOME / room

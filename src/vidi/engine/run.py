@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from vidi.core.discovery import plain
 from vidi.core.files import read_json, read_yaml, remove_orphans, write_json, write_text
 from vidi.errors import InputError, ResourceError
 
@@ -40,7 +41,7 @@ class RunFolder:
             InputError: the named folder already holds a run.
             ResourceError: the folder cannot be written.
         """
-        base = Path(project) / task
+        base = Path(project) / plain(task)
         if name is None:
             name = "train"
             count = 2

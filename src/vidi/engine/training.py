@@ -101,7 +101,7 @@ class Training:
     def _find_run(self, task: str | None) -> Path:
         if (self.project / "args.yaml").is_file():
             return self.project
-        pattern = f"{task or '*'}/{self.name or '*'}/args.yaml"
+        pattern = f"{discovery.plain(task) if task else '*'}/{self.name or '*'}/args.yaml"
         found = sorted(self.project.glob(pattern), key=lambda path: path.stat().st_mtime)
         if not found:
             raise InputError("no run to resume", file=self.project / pattern, fix="name=NAME of a run in the project folder, or train without resume")
