@@ -1,5 +1,5 @@
 # `make demo` and `make test` do everything on a fresh machine: both make .venv and install what they need.
-.PHONY: demo test check slow bench clean
+.PHONY: demo test check slow matrix bench clean
 
 demo: .venv/ready
 	@.venv/bin/vidi demo --task detect --folder runs/demo-detect --kill false
@@ -10,6 +10,9 @@ test: .venv/ready
 
 slow: .venv/ready
 	@.venv/bin/python -m pytest -m slow
+
+matrix: .venv/ready
+	@OMP_NUM_THREADS=1 .venv/bin/python -m vidi.testing.matrix --out docs/matrix.md
 
 check: .venv/ready
 	@scripts/check

@@ -68,7 +68,8 @@ def crops(
     """
     _check(by, margin, size, every)
     if dataset.space is None or dataset.space.family != Detections.family:
-        raise DataError("there are no boxes to cut out", file=dataset.root, value=dataset.space.family if dataset.space else "no labels")
+        raise DataError("there are no boxes to cut out", file=dataset.root, value=dataset.space.family if dataset.space else "no labels",
+                        fix="labels with boxes: data for --task detect, instance or track")  # fmt: skip
     left: Counter[str] = Counter()
     cuts = _enough(list(_planned(dataset, by, least, every, left)), fewest if by == "track" else 1, left)
     if not cuts:
