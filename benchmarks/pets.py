@@ -94,8 +94,9 @@ if chosen.peers:
 
 with quiet(chosen.json):
     model = package.train(
-        crops(whole.split("train")), task="embed", net="mobilenet", imgsz=[96, 48], minutes=chosen.minutes / 3, val=0.0, project=str(WORK / "runs"), name="pets-looks", exist_ok=True,
-        allow_bad=True,
+        crops(whole.split("train"), every=2), task="embed", net="efficientnet", variant="lite0", weights=WEIGHTS, imgsz=[96, 48], minutes=chosen.minutes / 3, epochs=30, val=0.0,
+        project=str(WORK / "runs"), name="pets-looks", exist_ok=True, allow_bad=True,
+        augment=["hflip", "translate(share=0.1)", "scale_jitter(low=0.85,high=1.2)", "brightness", "contrast", "saturation", "erasing"],
     )  # fmt: skip
 looks = Appearance(model)
 begun = time.perf_counter()

@@ -13,7 +13,7 @@ from vidi.labels import Detections
 from vidi.methods.track import botsort, bytetrack, ocsort, sort
 from vidi.methods.track._counts import Counter, Line, Zone
 from vidi.methods.track._finish import drop_short, fill_gaps, smooth
-from vidi.methods.track._gallery import Appearance, Gallery
+from vidi.methods.track._gallery import Appearance, Gallery, Likeness
 from vidi.ops.boxes import iou_matrix
 from vidi.testing.tracking import TrackerFault, check_tracker, crossings, identities_kept, track_scene
 
@@ -176,7 +176,7 @@ def test_events_name_the_costs_that_decided(name):
 def test_looks_decide_where_boxes_do_not(name):
     """Two things change places within one frame: by boxes alone the numbers stay where they are."""
     look = np.eye(8, dtype=np.float32)[:2]
-    frames = [things(box(100, 100), box(112, 100))] * 10
+    frames = [things(box(100, 100), box(114, 100))] * 10
     plain, seeing, blind = MAKE[name](), MAKE[name](), MAKE[name](appearance=None)
     for found in frames:
         plain.update(found)
@@ -256,6 +256,77 @@ def test_the_usual_distance():
     pairs = [(1 - vectors[i] @ vectors[j]) / 2 for i in range(6) for j in range(i)]
     assert gallery.stretch == pytest.approx(0.5 / np.mean(pairs), rel=1e-2)
     assert Gallery(Appearance(adapt=False), 10, True).stretch == 1 == Gallery(Appearance(), 10, True).stretch
+
+
+def test_doubt_before_anything_was_seen():
+    likeness = Likeness()
+    likeness.learn(np.zeros((0, 0)))
+    assert likeness.doubt(np.zeros((0, 0))).shape == (0, 0)
+    near, far, unknown = likeness.doubt(np.array([0.0, 0.5, np.nan]))
+    assert near < 0.05 and far > 0.95 and np.isnan(unknown)
+
+
+@pytest.mark.parametrize("same,other,deviation", [(0.1, 0.3, 0.1), (0.02, 0.05, 0.01), (0.2, 0.24, 0.05)])
+def test_doubt_is_the_share_of_strangers_at_a_distance(same, other, deviation):
+    """Against counting: of as many pairs of one thing as of two, at a distance, the share that are of two."""
+    draw, likeness, one, two = np.random.default_rng(0), Likeness(), [], []
+    for _ in range(400):
+        distance = draw.normal(other, deviation, (4, 4))
+        np.fill_diagonal(distance, draw.normal(same, deviation, 4))
+        likeness.learn(distance)
+        one, two = one + distance.diagonal().tolist(), two + distance[~np.eye(4, dtype=bool)].tolist()
+    middle, step = (same + other) / 2, deviation / 5
+    share = [np.mean(np.abs(np.array(values) - middle) < step) for values in (one, two)]
+    found = float(likeness.doubt(np.array(middle)))
+    assert found == pytest.approx(share[1] / sum(share), abs=0.15)
+    at = likeness.doubt(np.linspace(-1, 2, 50))
+    assert (np.diff(at) >= -1e-12).all() and (likeness.doubt(np.array(middle), 9) > found)
+
+
+def test_looks_that_tell_nothing_have_no_say():
+    """The same distances between looks of one thing and of two: no distance is more than a guess."""
+    draw, likeness = np.random.default_rng(0), Likeness()
+    for _ in range(300):
+        likeness.learn(draw.normal(0.3, 0.05, (5, 5)))
+    assert np.abs(likeness.doubt(np.linspace(0, 1, 21)) - 0.5).max() < 0.2
+    assert (likeness.doubt(np.linspace(0, 1, 21), 3) > 0.5).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("noise", [0.6, 20.0])
+def test_looks_never_cost_identities(name, noise):
+    kept = [[], []]
+    for seed in range(2):
+        scene = crossings(8, gap=0.5, seconds=6.0, noise=noise, seed=seed)
+        for seeing in (False, True):
+            kept[seeing].append(identities_kept(scene, track_scene(MAKE[name](rate=scene.rate), scene, seeing)))
+    without, with_ = (np.concatenate(part).mean() for part in kept)
+    assert with_ >= (without if noise < 1 else without - 0.07)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_box_that_fits_one_track_alone_is_its_whatever_it_looks_like(name):
+    look, tracker = np.eye(4, dtype=np.float32), MAKE[name]()
+    one = [things(box(100 + 2 * t, 100), box(400, 100)) for t in range(40)]
+    found = numbers(tracker, one, [look[:2]] * 30 + [look[2:]] * 10)
+    assert found[-1] == [1, 2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_second_boxes_of_a_thing_are_no_things(name):
+    draw = np.random.default_rng(0)
+    frames = [things(box(100 + 2 * t, 100), box(103 + 2 * t, 104, 34, 66), scores=[0.95, draw.uniform(0.7, 0.9)]) for t in range(30)]
+    assert numbers(MAKE[name](), frames)[-1] == [1]
+    assert len(numbers(MAKE[name](double=1), frames)[-1]) == 2
+    apart = [things(box(100, 100), box(103, 104), classes=[0, 1])] * 10
+    assert numbers(MAKE[name](), apart)[-1] == [1, 2]
+
+
+def test_sort_uses_no_weak_detections():
+    weak = [things(box(100, 100), box(300, 100), scores=[0.9, 0.4])] * 8
+    assert numbers(sort.tracker(), weak)[-1] == [1] and numbers(sort.tracker(least=0.3), weak)[-1] == [1, 2]
+    label = sort.tracker(confirm=1).update(things(box(300, 100), box(100, 100), scores=[0.4, 0.9]))
+    np.testing.assert_allclose(label.boxes, [box(100, 100)])
 
 
 def test_moving_average_of_looks():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from vidi.ops.camera_motion import MODELS, camera_motion, shift_between, small_gray
+from vidi.ops.camera_motion import MODELS, CameraMotion, camera_motion, shift_between, small_gray
 from vidi.ops.kalman import FORMS, GATES, BoxFilter
 from vidi.ops.linear_assignment import assign
 
@@ -254,3 +254,23 @@ def test_small_gray_is_the_mean_of_blocks():
     np.testing.assert_allclose(small, pixels[:129, :516, 1].reshape(43, 3, 172, 3).mean((1, 3)), rtol=1e-5)
     assert small_gray(np.zeros((1, 2000, 3), np.uint8))[0].shape[0] == 1
     assert shift_between(view(texture(), np.eye(3)), view(texture(), motion_of(0, 1, 9, -4))) == (9.0, -4.0)
+
+
+def test_a_camera_that_never_moves():
+    camera, picture = CameraMotion(renew=4), view(texture(), np.eye(3))
+    assert (camera(np.zeros((9, 9, 3), np.uint8)) == np.eye(3)).all()
+    for t in range(10):
+        shown = picture + RNG(t).normal(0, 2, picture.shape)
+        shown[100:220, 100 + 8 * t : 160 + 8 * t] = 250
+        assert (camera(frame(shown), np.array([[100 + 8 * t, 100, 160 + 8 * t, 220]])) == np.eye(3)).all()
+
+
+@pytest.mark.parametrize("speed", [0.1, 0.6, 7.0])
+def test_a_camera_that_moves_arrives_where_it_should(speed):
+    """Steps that are too small to be told one by one add up to the way."""
+    camera, picture, whole = CameraMotion(), texture(4), np.eye(3)
+    for t in range(16):
+        whole = camera(frame(view(picture, motion_of(0.0005 * speed * t, 1, speed * t, -speed * t / 2)) + RNG(t).normal(0, 1.5, (420, 560)))) @ whole
+    true = motion_of(0.0005 * speed * 15, 1, speed * 15, -speed * 15 / 2)
+    corners = np.array([[0, 0, 1], [560, 0, 1], [0, 420, 1], [560, 420, 1.0]])
+    assert np.abs(corners @ whole.T - corners @ true.T).max() < 3.0  # a fifth of a pixel per frame

@@ -89,6 +89,81 @@ def camera_motion(
     return matrix if _believable(matrix, pairs[0], places[0], farthest) else np.eye(3)
 
 
+class CameraMotion:
+    """The motion of the background from frame to frame of one video; cheap while the camera stands still.
+
+    A picture is kept until the camera has moved. As long as its most textured places show what they did, as far as one step of alignment
+    can tell, the motion is none; what is too little to be told adds up until it can be, and is then given at once.
+
+    Args:
+        side: longest side of the pictures that are compared, in pixels, see `small_gray`.
+        model: see `camera_motion`.
+        still: a motion of less, in pixels of those pictures, is none.
+        renew: frames after which a picture is replaced though nothing moved, for the light changes.
+    """
+
+    def __init__(self, side: int = 256, model: str = "similarity", still: float = 0.1, renew: int = 50) -> None:
+        self.side, self.model, self.still, self.renew = side, model, still, renew
+        self._kept: np.ndarray | None = None
+        self._boxes: np.ndarray | None = None
+        self._places: tuple[np.ndarray, np.ndarray, float] | None = None
+        self._age = 0
+
+    def __call__(self, frame: np.ndarray, boxes: np.ndarray | None = None) -> np.ndarray:
+        """The motion since the frame before.
+
+        Args:
+            frame: (H, W, 3) or (H, W) uint8, the next one.
+            boxes: (N, 4) x1, y1, x2, y2 in pixels: what moves by itself in it.
+
+        Returns:
+            (3, 3) float64 that takes a point of the frame before to where it is in this one; the identity at first.
+        """
+        gray, block = small_gray(frame, self.side)
+        before, self._age = self._kept, self._age + 1
+        if before is None or before.shape != gray.shape:
+            self._keep(gray, boxes, block)
+            return np.eye(3)
+        if self._stands(before, gray):
+            if self._age >= self.renew:
+                self._keep(gray, boxes, block)
+            return np.eye(3)
+        matrix = camera_motion(before, gray, model=self.model, boxes=self._boxes)
+        matrix[:2, 2] *= block
+        self._keep(gray, boxes, block)
+        return matrix
+
+    def _keep(self, gray: np.ndarray, boxes: np.ndarray | None, block: int) -> None:
+        """Makes a picture the one that the next are compared with; its places are looked for when they are needed."""
+        self._kept, self._boxes, self._age = gray, None if boxes is None else boxes / block, 0
+        self._places = None
+
+    def _stands(self, before: np.ndarray, after: np.ndarray) -> bool:
+        """Whether the kept picture's places show the same, and a step of alignment leads nowhere."""
+        if min(before.shape) < 16:
+            return True
+        if self._places is None:
+            y, x, slopes = _textured(before, self._boxes, 1.0)
+            away = 2 * np.column_stack([x, y]) / max(before.shape) - np.array(before.shape[::-1]) / max(before.shape)
+            turned = slopes[:, 1] * away[:, 0] - slopes[:, 0] * away[:, 1]
+            by = np.column_stack([slopes, (slopes * away).sum(1), turned])  # shift by x, by y, scale, turn
+            self._places = y * before.shape[1] + x, by, float(np.median(np.hypot(slopes[:, 0], slopes[:, 1]))) if len(x) else 0.0
+        places, by, steep = self._places
+        if len(places) < 24:
+            return False
+        residual = (after.ravel()[places] - before.ravel()[places]).astype(np.float64)
+        residual -= np.median(residual)
+        size = np.abs(residual)
+        usual = float(np.median(size))
+        if usual > 0.25 * steep:
+            return False
+        weights = np.maximum(0, 1 - (size / (4.685 * max(1.4826 * usual, 0.5))) ** 2) ** 2
+        weighted = by.T * weights
+        normal = weighted @ by
+        step = np.linalg.solve(normal + 1e-6 * np.trace(normal) * np.eye(4) + 1e-9 * np.eye(4), weighted @ residual)
+        return bool(np.hypot(step[0], step[1]) + np.hypot(step[2], step[3]) < self.still)
+
+
 def _halved(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
     return (picture[0:height:2, 0:width:2] + picture[1:height:2, 0:width:2]

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from vidi.errors import DataError, RecipeError
+from vidi.errors import DataError
 from vidi.labels import Detections
 from vidi.methods.track._gallery import Appearance, Gallery
+from vidi.methods.track._settings import Life, check_settings
 from vidi.methods.track._table import Table
 from vidi.ops.boxes import iou_matrix
-from vidi.ops.kalman import FORMS, BoxFilter
+from vidi.ops.kalman import BoxFilter
 from vidi.ops.linear_assignment import assign
 
 YOUNG = 0.4
@@ -23,26 +24,17 @@ YOUNG = 0.4
 SETTLED = 5
 """Looks after which a track's average is taken for what it looks like."""
 
+MEETS = 0.1
+"""IoU above which a detection may be a track's."""
 
-@dataclass(frozen=True, slots=True)
-class Life:
-    """When tracks begin and end.
+HIDDEN = 0.3
+"""IoU with another track's detection above which a look is not learned, for it shows both."""
 
-    Args:
-        keep: seconds a track is followed unseen.
-        new: least score of a detection that begins one.
-        confirm: detections after which a track counts; before, a miss ends it.
-        at_once: frames at the start of the video in which a track counts from its first detection.
-        patient: whether a track that does not count yet survives a miss, and begins to count anew.
-        class_aware: whether a track takes detections of its own class only.
-    """
+KNOWN = 10
+"""Looks of followed things after which it is known how much those of one thing differ, so that others can be refused."""
 
-    keep: float = 1.0
-    new: float = 0.7
-    confirm: int = 2
-    at_once: int = 1
-    patient: bool = False
-    class_aware: bool = True
+LASTING = 1.0
+"""Seconds after which a look is an old one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +68,7 @@ class Tracker(ABC):
     looks = False
 
     def __init__(self, rate: float, motion: BoxFilter, life: Life, appearance: Appearance | None) -> None:
-        _check_settings(rate, life, appearance)
+        check_settings(rate, life, appearance)
         self.rate, self.motion, self.life, self.appearance = float(rate), motion, life, appearance
         self._keep = self.frames(life.keep)
         self.reset()
@@ -119,6 +111,7 @@ class Tracker(ABC):
         seen = self._ordered(found, vectors)
         self.clock += 1
         self._decisions, self._recalled = [], []
+        self._apart: np.ndarray | None = None
         self._owner = np.full(len(seen.boxes), -1, np.int64)
         self._predict(seen, frame)
         self._taken = np.zeros(len(self._table), bool)
@@ -164,6 +157,7 @@ class Tracker(ABC):
             "id": np.zeros(count, np.int64), "hits": np.ones(count, np.int64), "missed": np.zeros(count, np.int64),
             "birth": np.full(count, self.clock), "class": classes, "fresh": np.zeros(count, bool), "box": boxes,
             "mean": mean, "covariance": covariance, "vector": np.zeros((count, self._width)), "learned": np.zeros(count, np.int64),
+            "early": np.zeros((count, self._width)), "settled": np.zeros(count, np.int64),
         }  # fmt: skip
 
     def _ordered(self, found: Detections, vectors: np.ndarray | None) -> Seen:
@@ -175,6 +169,10 @@ class Tracker(ABC):
         else:
             vectors = self._unit(np.asarray(vectors, np.float64), len(boxes))
         order = np.lexsort((found.classes, boxes[:, 3], boxes[:, 2], boxes[:, 1], boxes[:, 0], -scores))
+        if self.life.least > 0:
+            order = order[scores[order] >= self.life.least]
+        if self.life.double < 1:
+            order = order[_single(boxes[order], found.classes[order] if self.life.class_aware else None, self.life.double)]
         return Seen(boxes[order], scores[order], found.classes[order], None if vectors is None else vectors[order], order)
 
     def _unit(self, vectors: np.ndarray, count: int) -> np.ndarray | None:
@@ -184,7 +182,8 @@ class Tracker(ABC):
             return None
         if self._width == 0 < vectors.shape[1]:
             self._width = vectors.shape[1]
-            self._table["vector"] = np.zeros((len(self._table), self._width))
+            for name in ("vector", "early"):
+                self._table[name] = np.zeros((len(self._table), self._width))
         if vectors.shape[1] != self._width:
             raise DataError("appearance vectors change their length", at=f"frame {self.clock}", value=vectors.shape[1], fix=f"{self._width} numbers each")
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -199,11 +198,20 @@ class Tracker(ABC):
             return overlap
         return np.where(self._table["class"][:, None] == seen.classes[None], overlap, -1.0)
 
-    def _looks_apart(self, seen: Seen) -> np.ndarray | None:
-        """(N, M) distances of the looks, NaN where unknown; None without vectors."""
+    def _looks_apart(self, seen: Seen, overlap: np.ndarray) -> np.ndarray | None:
+        """(N, M) distances of the looks, NaN where unknown; None without vectors.
+
+        Args:
+            overlap: (N, M) IoU of predicted boxes and detections.
+        """
         if seen.vectors is None or self.appearance is None:
             return None
-        return self.appearance.apart(self._table["vector"], self._table["learned"] > 0, seen.vectors) * self._gallery.stretch
+        table, meets = self._table, (overlap > MEETS) & (seen.scores >= self._sure())
+        alone = meets & (meets.sum(1, keepdims=True) == 1) & (meets.sum(0) == 1)
+        self._fits = overlap >= self.appearance.near
+        self._clear = alone & self._fits & (table["missed"] == 1)[:, None]
+        self._apart = self.appearance.apart(table["vector"], table["learned"] > 0, seen.vectors)
+        return self._apart
 
     def _pair(self, stage: str, rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, gate: float, overlap: np.ndarray,
               apart: np.ndarray | None = None, bonus: np.ndarray | None = None) -> None:  # fmt: skip
@@ -222,9 +230,11 @@ class Tracker(ABC):
         block = (rows[:, None], columns)
         price, near, far, top = cost[block], overlap[block], None, gate
         if apart is not None and self.appearance is not None:
-            far = apart[block]
-            price = self.appearance.fuse(price, near, far)
-            price = np.where(price < gate, price + self.appearance.extra(far), np.inf)
+            far, clear = apart[block], self._clear[block]
+            unsure = self._gallery.passing.doubt(far) if self.appearance.adapt else far
+            known = not self.appearance.adapt or self._gallery.passing.same.count >= KNOWN
+            told = np.where(price < gate, self.appearance.fuse(price, near, unsure, known), np.inf)
+            price = np.where(clear, price, np.where(told < gate, told + self.appearance.extra(unsure), np.inf))
             top += self.appearance.weight
         if bonus is not None:
             price = np.where(price < top, price - bonus[block], np.inf)
@@ -234,7 +244,7 @@ class Tracker(ABC):
             return
         self._owner[columns[c]] = rows[r]
         self._taken[rows[r]] = True
-        looks = np.full(len(r), np.nan) if far is None else far[r, c]
+        looks = np.full(len(r), np.nan) if far is None else far[r, c] * self._gallery.stretch
         self._decisions.append((stage, columns[c], near[r, c], looks, price[r, c]))
 
     def _absorb(self, seen: Seen) -> None:
@@ -246,6 +256,7 @@ class Tracker(ABC):
         measured = self.motion.measure(boxes)
         table["mean"][rows], table["covariance"][rows] = self.motion.update(table["mean"][rows], table["covariance"][rows], measured)
         broken = (table["missed"][rows] > 1) & (table["id"][rows] == 0)
+        self._watch(seen, rows, columns)
         table["hits"][rows] = np.where(broken, 0, table["hits"][rows]) + 1
         table["missed"][rows] = 0
         table["box"][rows], table["class"][rows] = boxes, seen.classes[columns]
@@ -254,12 +265,30 @@ class Tracker(ABC):
     def _learn(self, seen: Seen, rows: np.ndarray, columns: np.ndarray) -> None:
         if seen.vectors is None or self.appearance is None:
             return
-        sure = seen.scores[columns] >= self._sure()
-        rows, table = rows[sure], self._table
-        found = self.appearance.learn(table["vector"][rows], table["learned"][rows], seen.vectors[columns[sure]])
-        table["vector"][rows], table["learned"][rows] = found
-        settled = (table["missed"] == 0) & (table["learned"] >= SETTLED)
-        self._gallery.watch(table["vector"][settled])
+        table = self._table
+        overlap = iou_matrix(seen.boxes[columns], seen.boxes[columns])
+        plain = (overlap > HIDDEN).sum(1) == 1
+        sure = (seen.scores[columns] >= self._sure()) & (plain | (table["learned"][rows] == 0))
+        rows, columns = rows[sure], columns[sure]
+        table["vector"][rows], table["learned"][rows] = self.appearance.learn(table["vector"][rows], table["learned"][rows], seen.vectors[columns])
+        first = rows[(table["learned"][rows] >= SETTLED) & (table["settled"][rows] == 0)]
+        table["early"][first], table["settled"][first] = table["vector"][first], self.clock
+
+    def _watch(self, seen: Seen, rows: np.ndarray, columns: np.ndarray) -> None:
+        """Learns which distances of looks are usual from what is beyond doubt, boxes that fit one track alone; until there is enough of
+        that, from all boxes that fit."""
+        if seen.vectors is None or self.appearance is None or self._apart is None:
+            return
+        table, gallery = self._table, self._gallery
+        settled = table["settled"][rows] > 0
+        gallery.watch(table["vector"][rows[settled]])
+        clear = settled & self._clear[rows, columns]
+        if gallery.passing.same.count < KNOWN:
+            near = self._apart[rows, columns][self._fits[rows, columns] & ~clear]
+            gallery.passing.same.add(near[np.isfinite(near)])
+        gallery.passing.learn(self._apart[np.ix_(rows[clear], columns[clear])])
+        old = rows[clear & (self.clock - table["settled"][rows] >= LASTING * self.rate)]
+        gallery.lasting.learn((1 - table["early"][old] @ table["vector"][old].T) / 2)
 
     def _sure(self) -> float:
         """Least score of a detection whose look is learned."""
@@ -344,42 +373,18 @@ class Tracker(ABC):
         numbers = np.where(self._owner >= 0, table["id"][self._owner], 0) if len(table) else np.zeros(len(seen.boxes), np.int64)
         self._told = (numbers, seen.places)
         self._recalled = [(int(seen.places[column]), number, distance) for column, number, distance in self._recalled]
-        tracks = np.zeros(len(seen.boxes), np.int64)
+        tracks = np.zeros(len(found), np.int64)
         tracks[seen.places] = numbers
         label = replace(found, tracks=tracks)
         return label if tracks.all() else label[tracks > 0]
 
 
-def _check_settings(rate: float, life: Life, appearance: Appearance | None) -> None:
-    values: dict[str, tuple[float, float, float]] = {
-        "rate": (rate, 1e-6, 1e6), "keep": (life.keep, 0, 1e9), "new": (life.new, 0, 1), "confirm": (life.confirm, 1, 1e6),
-    }  # fmt: skip
-    if appearance is not None:
-        values |= {"appearance": (appearance.gate, 0, 1), "near": (appearance.near, 0, 1), "weight": (appearance.weight, 0, 100),
-                   "veto": (appearance.veto, 0, 1), "average": (appearance.average, 0, 1), "remember": (appearance.remember, 0, 1e9),
-                   "recall": (appearance.recall, 0, 1)}  # fmt: skip
-    for name, (value, low, high) in values.items():
-        check_range(name, value, low, high)
-
-
-def box_filter(form: str, velocity: float, rate: float) -> BoxFilter:
-    """A filter whose velocities wander as much in a second at any frame rate: per frame, random walks of an acceleration grow with the
-    power 1.5 of the time between frames.
-
-    Args:
-        velocity: standard deviation of a velocity's change, as a share of the size, per frame of a video of 30 frames per second.
-    """
-    check_range("rate", rate, 1e-6, 1e6)
-    check_range("velocity", velocity, 0, 10)
-    if form not in FORMS:
-        raise RecipeError(f"one of {', '.join(FORMS)}", at="tracker: form", value=form)
-    return BoxFilter(form, velocity=velocity * (30 / rate) ** 1.5)
-
-
-def check_range(name: str, value: float, low: float, high: float) -> None:
-    """
-    Raises:
-        RecipeError: the value of a tracker's setting is not within low..high.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not low <= value <= high:
-        raise RecipeError(f"a number in {low:g}..{high:g}", at=f"tracker: {name}", value=value)
+def _single(boxes: np.ndarray, classes: np.ndarray | None, most: float) -> np.ndarray:
+    """(M,) bool, which boxes overlap none before them that stays by more than `most`."""
+    kept = np.ones(len(boxes), bool)
+    close = iou_matrix(boxes, boxes) > most
+    if classes is not None:
+        close &= classes[:, None] == classes
+    for place in np.flatnonzero(np.tril(close, -1).any(1)).tolist():
+        kept[place] = not (close[place, :place] & kept[:place]).any()
+    return kept

@@ -46,7 +46,7 @@ class Film:
         """The true tracks of every frame, where all are known."""
         labels = [] if self.samples is None else [sample.label for sample in self.samples]
         known = [label for label in labels if isinstance(label, Detections) and (label.tracks is not None or not len(label))]
-        return known if labels and len(known) == len(labels) and any(len(label) for label in known) else None
+        return known if labels and len(known) == len(labels) else None
 
 
 def films(source: Any, net: Any, *, split: str | None = None, stride: int = 1) -> list[Film]:

@@ -12,30 +12,88 @@ UNALIKE = 0.5
 _LEAST, _LONG = 0.05, 500
 
 
+class Spread:
+    """Mean and variance of numbers that come one after the other; old ones are forgotten after some hundreds.
+
+    Args:
+        mean, deviation: what is believed before the first; of it, their ratio is kept as if it were a number's.
+    """
+
+    def __init__(self, mean: float, deviation: float) -> None:
+        self.mean, self.variance, self.count = mean, deviation**2, 0
+
+    def add(self, values: np.ndarray) -> None:
+        """Learns from the values (K,)."""
+        new = len(values)
+        if new == 0:
+            return
+        mean = float(values.mean())
+        if self.count == 0:
+            self.variance *= (mean / self.mean) ** 2
+            self.mean, self.count = mean, 1
+        self.count = min(self.count + new, max(_LONG, new))
+        share = new / self.count
+        away = float(((values - self.mean) * (values - mean)).mean()) + (1 - share) * (mean - self.mean) ** 2
+        self.variance += share * (away - self.variance)
+        self.mean += share * (mean - self.mean)
+
+
+class Likeness:
+    """How sure a distance of two looks is, from the distances that are usual in this video between looks of one thing and of two.
+
+    Where a net tells things apart badly, both are about the same, and no distance says much.
+    """
+
+    def __init__(self) -> None:
+        self.same, self.other = Spread(0.1, 0.08), Spread(0.45, 0.12)
+
+    def learn(self, distance: np.ndarray) -> None:
+        """Learns from distances (K, K) of K things' looks from other looks of them: the diagonal is of one thing, the rest of two."""
+        known, one = np.isfinite(distance), np.eye(len(distance), dtype=bool)
+        self.same.add(distance[known & one])
+        self.other.add(distance[known & ~one])
+
+    def doubt(self, distance: np.ndarray, among: int = 1) -> np.ndarray:
+        """The probability that two looks are not one thing's, where one of `among` candidates is as likely as none of them.
+
+        Both kinds of distances count as normal, and those beyond the two means as the means: nearer than usual is no more than the same.
+        """
+        near, far = self.same.mean, self.other.mean
+        if near >= far:
+            return np.where(np.isnan(distance), np.nan, among / (among + 1))
+        floor = max(_LEAST / 5, 0.1 * (far - near))
+        first, second = (max(spread.variance**0.5, floor) for spread in (self.same, self.other))
+        distance = np.clip(distance, near, far)
+        odds = ((distance - near) / first) ** 2 / 2 - ((distance - far) / second) ** 2 / 2 + np.log(among * first / second)
+        return 1 / (1 + np.exp(np.clip(-odds, -60, 60)))
+
+
 @dataclass(frozen=True, slots=True)
 class Appearance:
     """How appearance is used where the detections come with vectors. Distances are (1 − cosine) / 2.
 
-    Nets differ in how far apart they put two things. Things that are seen at the same time are not the same, so their usual distance is
-    learned as the video goes on, and with `adapt` all distances are stretched until it is 0.5: then the settings mean the same for every
-    net.
+    Nets differ in how far apart they put two things, and in how well they tell them. With `adapt` the probability that two looks are not
+    one thing's stands for their distance in all that follows: learned as the video goes on, from tracks that are followed without doubt
+    (see `Likeness`). So the settings mean the same for every net, and a net that tells nothing has no say.
+
+    Looks have a say where boxes leave a choice: a box that fits one track alone, seen in the frame before, belongs to it.
 
     Args:
         gate: largest distance at which two looks may be one thing (BoT-SORT, Aharon et al. 2022, arXiv:2206.14651: 0.25).
         near: least IoU at which a near look replaces the cost of motion (there: 0.5).
-        weight: share of the distance that is added to the cost of every pair, so that of two boxes that fit the right look wins (as in
+        weight: share of the distance that is added to the cost of a pair, so that of two boxes that fit the right look wins (as in
             Deep OC-SORT, Maggiolino et al. 2023, arXiv:2302.11813); 0 leaves the plain minimum of BoT-SORT.
-        veto: distance from which on a pair is refused however well the boxes fit; 1 never.
+        veto: distance from which on a pair is refused; 1 never.
         average: share of the old in the moving average of a track's vectors (there: 0.9).
         remember: seconds for which a track that was given up can be taken up again.
         recall: largest distance at which it is.
-        adapt: whether distances are stretched.
+        adapt: whether distances are made probabilities.
     """
 
     gate: float = 0.25
     near: float = 0.5
     weight: float = 0.5
-    veto: float = 0.4
+    veto: float = 0.9
     average: float = 0.9
     remember: float = 30.0
     recall: float = 0.2
@@ -51,11 +109,12 @@ class Appearance:
         distance[~known] = np.nan
         return distance
 
-    def fuse(self, cost: np.ndarray, overlap: np.ndarray, apart: np.ndarray) -> np.ndarray:
-        """(N, M) costs of motion in 0..1 with what the looks say: the smaller of both where boxes and looks are near."""
+    def fuse(self, cost: np.ndarray, overlap: np.ndarray, apart: np.ndarray, refuse: bool = True) -> np.ndarray:
+        """(N, M) costs of motion in 0..1 with what the looks say: the smaller of both where boxes and looks are near; infinite where a
+        look is refused."""
         alike = (apart <= self.gate) & (overlap >= self.near)
         fused = np.where(alike, np.minimum(cost, apart), cost)
-        return np.where(apart >= self.veto, np.inf, fused)
+        return np.where(apart >= self.veto, np.inf, fused) if refuse and self.veto < 1 else fused
 
     def extra(self, apart: np.ndarray) -> np.ndarray:
         """(N, M) what the looks add to a cost; where they are unknown, what a look at the gate would."""
@@ -74,23 +133,28 @@ class Appearance:
 
 
 class Gallery:
-    """The looks of tracks that were given up, for `remember` seconds; the oldest go first when there are more than 2000.
+    """What is usual between looks, and the looks of tracks that were given up, for `remember` seconds; the oldest go first when there are more than 2000.
 
     Args:
         appearance: the settings.
         frames: how long, in frames.
         class_aware: whether only a thing of the same class can be one of them.
+
+    Attributes:
+        passing: what a distance says from frame to frame.
+        lasting: the same after a second and more.
     """
 
     def __init__(self, appearance: Appearance, frames: int, class_aware: bool) -> None:
         self.appearance, self.frames, self.class_aware = appearance, frames, class_aware
         self.ids, self.classes, self.last = (np.zeros(0, np.int64) for _ in range(3))
         self.vectors: np.ndarray | None = None
+        self.passing, self.lasting = Likeness(), Likeness()
         self._usual, self._watched = UNALIKE, 2
 
     @property
     def stretch(self) -> float:
-        """By what distances are multiplied, 1 or more."""
+        """By what distances are multiplied to be told, 1 or more: then those of things in this video are 0.5 on average."""
         return UNALIKE / max(self._usual, _LEAST) if self.appearance.adapt else 1.0
 
     def watch(self, vectors: np.ndarray) -> None:
@@ -144,11 +208,13 @@ class Gallery:
         if len(ids) == 0 or len(vectors) == 0:
             return []
         looks = lost[1] if self.vectors is None else np.concatenate([self.vectors, lost[1]])
-        distance = (1 - vectors @ looks.T) * (self.stretch / 2)
+        distance = (1 - vectors @ looks.T) / 2
         distance[births[:, None] <= last[None]] = np.inf
         if self.class_aware:
             distance[classes[:, None] != classes_then[None]] = np.inf
         best, nearest = distance.argmin(1), distance.argmin(0)
         places = np.arange(len(vectors))
-        found = (nearest[best] == places) & (distance[places, best] <= self.appearance.recall)
-        return [(int(i), int(ids[best[i]]), float(distance[i, best[i]])) for i in np.flatnonzero(found)]
+        gap = distance[places, best]
+        unsure = self.lasting.doubt(gap, np.isfinite(distance).sum(1).max(initial=1)) if self.appearance.adapt else gap
+        found = (nearest[best] == places) & np.isfinite(gap) & (unsure <= self.appearance.recall)
+        return [(int(i), int(ids[best[i]]), float(gap[i] * self.stretch)) for i in np.flatnonzero(found)]

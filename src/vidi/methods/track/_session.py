@@ -209,8 +209,8 @@ class Session:
     # -- scores ---------------------------------------------------------------------------------------------------
 
     def _score(self, done: Sequence[Followed], report: Report, intervals: int) -> None:
-        """Numbers and pages about truth, where every video has it."""
-        if not done or any(each.film.truth is None for each in done):
+        """Numbers and pages about truth, where every video has it and one of them shows a thing."""
+        if any(each.film.truth is None for each in done) or not any(len(label) for each in done for label in each.film.truth or []):
             return
         truth, found, settings = gathered(done)
         space = self.predictor.model.net.space

@@ -20,7 +20,7 @@ from vidi.metrics import evaluate
 
 RANGES: dict[str, tuple[float, float]] = {
     "keep": (0.2, 4.0), "high": (0.3, 0.8), "least": (0.1, 0.7), "iou": (0.05, 0.6), "iou_low": (0.2, 0.7), "iou_new": (0.1, 0.6), "confirm": (1, 4), "new": (0.2, 0.9),
-    "momentum": (0.0, 0.5), "recall": (0.05, 0.35), "weight": (0.0, 0.9),
+    "momentum": (0.0, 0.5), "recall": (0.05, 0.35), "weight": (0.0, 0.9), "double": (0.3, 1.0),
 }  # fmt: skip
 """Settings that are searched where a tracker has them, with the values between which they lie."""
 

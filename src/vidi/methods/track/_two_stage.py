@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidi.methods.track._base import Life, Seen, Tracker, check_range
+from vidi.methods.track._base import Seen, Tracker
 from vidi.methods.track._gallery import Appearance
+from vidi.methods.track._settings import Life, check_range
 from vidi.ops.kalman import BoxFilter
 
 
@@ -56,7 +57,8 @@ class TwoStage(Tracker):
 
     def _associate(self, seen: Seen) -> None:
         table, stages = self._table, self.stages
-        overlap, apart = self._overlap(seen), self._looks_apart(seen)
+        overlap = self._overlap(seen)
+        apart = self._looks_apart(seen, overlap)
         fused = 1 - overlap * seen.scores if stages.fuse else 1 - overlap
         confirmed = table["id"] > 0
         high = np.flatnonzero(seen.scores >= stages.high)

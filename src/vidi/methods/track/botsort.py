@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidi.methods.track._base import Life, Seen, box_filter
+from vidi.methods.track._base import Seen
 from vidi.methods.track._gallery import Appearance
+from vidi.methods.track._settings import Life, box_filter
 from vidi.methods.track._two_stage import Stages, TwoStage
-from vidi.ops.camera_motion import camera_motion, small_gray
+from vidi.ops.camera_motion import CameraMotion
 from vidi.ops.kalman import BoxFilter
+
+RENEW = 2.0
+"""Seconds after which the picture that a still camera is told by is replaced."""
 
 
 class BotSort(TwoStage):
@@ -25,23 +29,15 @@ class BotSort(TwoStage):
 
     def reset(self) -> None:
         super().reset()
-        self._before: np.ndarray | None = None
-        self._boxes = np.zeros((0, 4))
+        self._camera = CameraMotion(renew=max(1, self.frames(RENEW)))
 
     def _predict(self, seen: Seen, frame: np.ndarray | None) -> None:
         super()._predict(seen, frame)
-        if frame is not None and self.looks:
-            self._follow(seen, frame)
-
-    def _follow(self, seen: Seen, frame: np.ndarray) -> None:
-        """Moves the tracks as the background moved."""
-        gray, block = small_gray(frame)
-        table, before = self._table, self._before
-        if before is not None and before.shape == gray.shape and len(table):
-            matrix = camera_motion(before, gray, boxes=self._boxes)
-            matrix[:2, 2] *= block
+        if frame is None or not self.looks:
+            return
+        matrix, table = self._camera(frame, seen.boxes[seen.scores >= self.stages.high]), self._table
+        if len(table) and not np.array_equal(matrix, np.eye(3)):
             table["mean"], table["covariance"] = self.motion.warp(table["mean"], table["covariance"], matrix)
-        self._before, self._boxes = gray, seen.boxes[seen.scores >= self.stages.high] / block
 
 
 def tracker(
@@ -59,10 +55,11 @@ def tracker(
     camera: bool = True,
     velocity: float = 1 / 160,
     class_aware: bool = True,
+    double: float = 0.45,
     appearance: float | None = 0.25,
     near: float = 0.5,
     weight: float = 0.5,
-    veto: float = 0.4,
+    veto: float = 0.9,
     average: float = 0.9,
     remember: float = 30.0,
     recall: float = 0.2,
@@ -83,6 +80,8 @@ def tracker(
         velocity: how much velocities wander, as a share of the size per frame at 30 frames per second (1/160).
         camera: whether the motion of the camera is estimated from the frames.
         class_aware: whether a track takes detections of its own class only.
+        double: overlap with a better detection of its class above which one is taken for a second box of the same thing, and not used
+            (others: 1).
         appearance: largest distance (1 − cosine) / 2 at which two looks may be one thing (0.25); None makes no use of vectors. What
             follows belongs to it: see `vidi.methods.track._gallery.Appearance`.
         near: least overlap at which a near look replaces the cost of motion (0.5).
@@ -95,4 +94,4 @@ def tracker(
     """
     looks = None if appearance is None else Appearance(appearance, near, weight, veto, average, remember, recall, adapt)
     stages = Stages(high, low, iou, iou_low, iou_new, fuse)
-    return BotSort(rate, Life(keep, new, confirm, class_aware=class_aware), looks, stages, box_filter("xywh", velocity, rate), camera)
+    return BotSort(rate, Life(keep, new, confirm, class_aware=class_aware, double=double), looks, stages, box_filter("xywh", velocity, rate), camera)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidi.methods.track._base import Life, Seen, Tracker, check_range
+from vidi.methods.track._base import Seen, Tracker
 from vidi.methods.track._gallery import Appearance
+from vidi.methods.track._settings import Life, check_range
 from vidi.ops.boxes import iou_matrix
 from vidi.ops.kalman import BoxFilter
 
@@ -45,7 +46,8 @@ class OcSort(Tracker):
         trail[:, 0] = np.nan
 
     def _associate(self, seen: Seen) -> None:
-        overlap, apart = self._overlap(seen), self._looks_apart(seen)
+        overlap = self._overlap(seen)
+        apart = self._looks_apart(seen, overlap)
         high = np.flatnonzero(seen.scores >= self.high)
         bonus = self._consistency(seen.boxes) * seen.scores * self.momentum
         self._pair("momentum", np.arange(len(self._table)), high, 1 - overlap, 1 - self.iou, overlap, apart, bonus)
@@ -127,10 +129,11 @@ def tracker(
     reach: float = 0.1,
     byte: bool = False,
     class_aware: bool = True,
+    double: float = 0.45,
     appearance: float | None = 0.25,
     near: float = 0.5,
     weight: float = 0.5,
-    veto: float = 0.4,
+    veto: float = 0.9,
     average: float = 0.9,
     remember: float = 30.0,
     recall: float = 0.2,
@@ -149,6 +152,8 @@ def tracker(
         reach: seconds back to which directions are measured (3 frames).
         byte: whether weak detections are matched with what is left (off).
         class_aware: whether a track takes detections of its own class only.
+        double: overlap with a better detection of its class above which one is taken for a second box of the same thing, and not used
+            (others: 1).
         appearance: largest distance (1 − cosine) / 2 at which two looks may be one thing; None makes no use of vectors. What follows
             belongs to it: see `vidi.methods.track._gallery.Appearance`.
         near: least overlap at which a near look replaces the cost of motion.
@@ -160,5 +165,5 @@ def tracker(
         adapt: whether distances are stretched to what is usual between things in this video.
     """
     looks = None if appearance is None else Appearance(appearance, near, weight, veto, average, remember, recall, adapt)
-    life = Life(keep, high if new is None else new, confirm, confirm, patient=True, class_aware=class_aware)
+    life = Life(keep, high if new is None else new, confirm, confirm, patient=True, class_aware=class_aware, double=double)
     return OcSort(rate, life, looks, high=high, low=low, iou=iou, momentum=momentum, reach=reach, byte=byte)
