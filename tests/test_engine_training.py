@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,19 @@ def test_freezing_and_starting_from_a_model():
     assert frozen and all(torch.equal(base[key], after[key]) for key in frozen)
     assert not torch.equal(base["head.linear.weight"], after["head.linear.weight"])
     assert model.card.lineage[0]["from"].endswith("last.vidi")
+
+
+@pytest.mark.parametrize("names", [("disc", "square", "star"), ("cross", "square", "disc")])
+def test_a_head_for_other_classes_starts_anew(names):
+    train("base", ema=0)
+    before = load("runs/classify/base/weights/last.vidi").net.state_dict()
+    data = discovery.load("tasks", "classify").toy(60, 1)
+    data.space = replace(data.space, names=names)
+    settings = {"weights": "runs/classify/base/weights/last.vidi", "epochs": 1, "ema": 0, "freeze": "backbone", "seed": 7, "lr": 1e-12, "weight_decay": 0.0}
+    other, same = (train(name, some, **settings).net.state_dict() for name, some in (("other", data), ("same", discovery.load("tasks", "classify").toy(60, 1))))
+    assert torch.allclose(before["head.linear.weight"], same["head.linear.weight"], atol=1e-6)
+    assert not torch.allclose(before["head.linear.weight"], other["head.linear.weight"], atol=1e-3)
+    assert all(torch.equal(before[key], other[key]) for key in before if key.startswith("backbone"))
 
 
 def test_weights_bring_the_normalization_they_were_made_with(monkeypatch):

@@ -167,6 +167,13 @@ def test_a_file_never_runs_a_step_that_is_not_named(steps, tmp_path, monkeypatch
     assert not (tmp_path / "EXECUTED").exists()
 
 
+@pytest.mark.parametrize("step", ["denoise(file={})", "clahe(clip=2)+denoise(file={})"])
+def test_a_step_in_a_file_reads_no_other_file(step, tmp_path):
+    other = save_denoiser(Denoiser(4, 3), Facts(4, 3), tmp_path / "d.safetensors")
+    with pytest.raises(ModelError, match="names another file"):
+        load(rewritten(model_of().save(tmp_path / "m.vidi"), enhance=[step.format(other)]))
+
+
 def test_a_step_of_your_own_runs_where_it_is_named(tmp_path):
     step = tmp_path / "half.py"
     step.write_text("import torch\n\n\nclass Half(torch.nn.Module):\n    def forward(self, x):\n        return x / 2\n\n\ndef enhance(*, times=1):\n    return torch.nn.Sequential(*[Half()] * times)\n")

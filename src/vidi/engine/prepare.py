@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from vidi.core.images import open_image
 from vidi.core.net import Net
 from vidi.core.preprocess import Preprocess
 from vidi.core.recipe import Recipe, load_recipe, make_recipe
+from vidi.core.space import Space
 from vidi.core.task import Task
 from vidi.data.split import assign
 from vidi.engine.tiles import cut
@@ -189,6 +191,9 @@ def make_net(recipe: Recipe, dataset: Dataset, train: Dataset) -> tuple[Net, lis
         if provenance.get("enhance") != recipe.enhance:  # steps of another making keep what they were made with
             refuse_bare(net)
             state = {name: tensor for name, tensor in state.items() if not name.startswith(STEP_WEIGHTS)}
+        if provenance.get("names", list(dataset.space.names)) != list(dataset.space.names):
+            state = {name: tensor for name, tensor in state.items() if name not in _by_class(recipe, dataset.space, net)}
+            say("the weights' classes are others: what belongs to single classes starts anew")
         adopted = _pretrained.adopt(net, state, provenance)
         say(f"weights {recipe.weights}: {adopted.summary}")
         if not adopted.loaded:
@@ -200,6 +205,13 @@ def make_net(recipe: Recipe, dataset: Dataset, train: Dataset) -> tuple[Net, lis
     return net, lineage
 
 
+def _by_class(recipe: Recipe, space: Space, net: Net) -> set[str]:
+    """Names of the tensors that have a part for each class: those that are of another size where there is one class more."""
+    wider = replace(space, names=(*space.names, "one more"), ids=())
+    other = build_net(recipe.net or "", recipe.head or "", wider, recipe.net_options, recipe.enhance).state_dict()
+    return {name for name, tensor in net.state_dict().items() if name not in other or other[name].shape != tensor.shape}
+
+
 def weights_of(name: str, net_name: str, net: Net) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Tensors to start from: a model file's, or whatever `vidi.nets._pretrained` finds by that name."""
     if name.endswith(".vidi"):
@@ -209,7 +221,7 @@ def weights_of(name: str, net_name: str, net: Net) -> tuple[dict[str, torch.Tens
 
         with Container(name) as container:
             card = parse_card(parse_json(container.read("model.json").decode(), name, limit=1 << 24), name)
-            return parse(container.read("weights.safetensors"), name), {"kind": "vidi model", "enhance": card.enhance}
+            return parse(container.read("weights.safetensors"), name), {"kind": "vidi model", "enhance": card.enhance, "names": list(card.label_space.names)}
     return _pretrained.find_weights(name, net)
 
 

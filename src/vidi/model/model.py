@@ -16,6 +16,7 @@ from torch import Tensor
 import vidi
 from vidi.core import discovery
 from vidi.core.batch import Frame, check_batch
+from vidi.core.calls import parse_call
 from vidi.core.container import Container, write_container
 from vidi.core.files import parse_json
 from vidi.core.kinds import kind_to_dict
@@ -27,7 +28,7 @@ from vidi.errors import InputError, ModelError
 from vidi.labels import Label
 from vidi.model.card import Card, parse_card
 from vidi.model.runners.torch import Runner
-from vidi.nets.enhance._steps import calls_of, set_steps
+from vidi.nets.enhance._steps import calls_of, set_steps, split_steps
 
 Picture = Path | str | bytes | np.ndarray
 
@@ -210,7 +211,7 @@ def load(path: str | Path | Model, *, device: str = "cpu", code: Sequence[str | 
     task, net = (_named(text, named, path, call=False) for text in (card.task, card.net))
     head = _named(card.head, named, path)
     options = {key: _named(value, named, path) if isinstance(value, str) else value for key, value in card.net_options.items()}
-    enhance = [_named(call, named, path) for call in card.enhance]
+    enhance = [_named(call, named, path) for call in _whole(card.enhance, path)]
     with discovery.only(named):
         built = build_net(net, head, card.label_space, options, enhance)
     fit_weights(built, parse(weights, path), path, allow_nonfinite)
@@ -243,6 +244,18 @@ def _named(text: str, named: Sequence[str], path: Path, call: bool = True) -> st
     if not same:
         raise ModelError("a part of the model is a Python file outside vidi, which is not run unless named", file=path, value=file, fix=f"code={file}")
     return same[0] + text.strip().removeprefix(file)
+
+
+def _whole(calls: Sequence[str], path: Path) -> Sequence[str]:
+    """The calls of steps.
+
+    Raises:
+        ModelError: one of them would read another file.
+    """
+    for call in split_steps(calls):
+        if "file" in parse_call(call, "enhance")[1]:
+            raise ModelError("a model file has all it needs inside, but a step of this one names another file", file=path, at="model.json/enhance", value=call)
+    return calls
 
 
 def _json(container: Container) -> Any:
