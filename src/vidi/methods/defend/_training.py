@@ -22,9 +22,14 @@ frozen is not among them."""
 
 
 class TrainedDefense(Defense):
-    """Trains with an objective of its own."""
+    """Trains with an objective of its own.
+
+    Attributes:
+        picks: keeps the epoch that stands best under attack; else the last.
+    """
 
     trains: ClassVar[bool] = True
+    picks: ClassVar[bool] = True
 
     @abstractmethod
     def objective(self, work: Work) -> Objective:
@@ -38,7 +43,7 @@ class TrainedDefense(Defense):
         self.objective(work)
 
     def harden(self, work: Work) -> Model:
-        keeper = RobustBest(work.dataset.split("val"), work.attack, work.seed) if watches(work.net, work.dataset) else None
+        keeper = RobustBest(work.dataset.split("val"), work.attack, work.seed) if self.picks and watches(work.net, work.dataset) else None
         project = work.folder if work.resume else work.folder.parent.parent
         training = Training(
             project=str(project), name=work.folder.name, exist_ok=work.exist_ok, override=list(work.override), callbacks=[keeper] if keeper else [],
@@ -51,7 +56,7 @@ class TrainedDefense(Defense):
             model = training.start(work.dataset, None, {**inherited(work.model), **own}, look=work.look, allow_bad=False)
         best = keeper.best if keeper else None
         if keeper is None or best is None:
-            say("the last epoch is kept: there are no validation pictures to choose another by")
+            say("the last epoch is kept" + (": there are no validation pictures to choose another by" if self.picks else ""))
             return model
         last = keeper.rows[-1]
         stands = f"{best['standing']:.3f} of validation pictures stand under attack (last: {last['standing']:.3f})"
