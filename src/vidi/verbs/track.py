@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vidi.engine.appearance import Appearance
+    from vidi.methods.track._why import Why
     from vidi.model import Model
     from vidi.report import Report
 
@@ -39,6 +41,7 @@ def track(
     code: list[str] | None = None,
     intervals: int = 0,
     gate: list[str] | None = None,
+    why: str | None = None,
 ) -> Report:
     """Follow things through a video, a camera or a folder of frames; with labeled tracks, say how well.
 
@@ -69,6 +72,7 @@ def track(
         code: Python files of the model's own parts or the tracker, which may be run.
         intervals: bootstrap resamples over videos; 0 for none.
         gate: rules such as `hota>=0.6`; a broken one makes the exit code 2.
+        why: explain identities, as ID@FRAME such as 7@340 (several by comma, VIDEO:ID@FRAME of several videos; frames from 1, as in NAME.txt).
 
     Returns:
         A report: frames, tracks, counts and, with truth, HOTA, MOTA, IDF1, identity switches.
@@ -87,9 +91,10 @@ def track(
     least = conf if conf is not None else _tune.LEAST if tune else _session.make_tracker(tracker, 25.0).least
     predictor = Predictor(loaded, batch=batch, conf=least, iou=iou, classes=classes)
     looks = None if reid is None else Appearance(load(reid, device=where, code=code or []))
+    asked = None if why is None else _asked(why, looks)
     session = _session.Session(
         predictor, looks, tracker, stride=vid_stride, finish=_session.Finish(fill, smooth, shortest), shapes=_session.parse_shapes(line, zone),
-        scale=scale, unit=unit, trail=trail,
+        scale=scale, unit=unit, trail=trail, why=asked,
     )  # fmt: skip
     if tune:
         session.tracker = _tune.search(session, source, split, trials=tune, seed=seed)
@@ -101,3 +106,11 @@ def track(
         report.save(Path(out) / "report.json")
         report.html(Path(out) / "report.html")
     return report
+
+
+def _asked(text: str, looks: Appearance | None) -> Why:
+    """Questions about tracks, with what explains looks."""
+    from vidi.methods.explain._alike import alike
+    from vidi.methods.track import _why
+
+    return _why.Why(_why.parse(text), looks, alike)

@@ -24,6 +24,7 @@ from vidi.methods.track._films import Film, films
 from vidi.methods.track._finish import drop_short, fill_gaps, smooth
 from vidi.methods.track._follow import follow
 from vidi.methods.track._trails import Trails
+from vidi.methods.track._why import Why
 from vidi.metrics import evaluate
 from vidi.model import Model
 from vidi.report import Report
@@ -108,15 +109,18 @@ class Session:
         scale: length of a pixel in `unit`, for speeds; None: speeds are in pixels.
         unit: what speeds are given in.
         trail: seconds that drawn trails reach back.
+        why: questions about tracks, which the report answers.
     """
 
     def __init__(
         self, predictor: Predictor, appearance: Appearance | None, tracker: str, *, stride: int = 1, finish: Finish | None = None,
         shapes: Sequence[Line | Zone] = (), scale: float | None = None, unit: str = "px", trail: float = 1.0,
+        why: Why | None = None,
     ):  # fmt: skip
         make_tracker(tracker, 25.0)
         self.predictor, self.appearance, self.tracker = predictor, appearance, tracker
         self.stride, self.finish, self.trail = stride, finish or Finish(), trail
+        self.why = why
         self.names = predictor.model.names
         self.lines = [shape for shape in shapes if isinstance(shape, Line)]
         self.zones = [shape for shape in shapes if isinstance(shape, Zone)]
@@ -139,6 +143,8 @@ class Session:
     def run(self, source: Any, split: str | None = None, *, out: Path | None = None, draw: bool = True, intervals: int = 0) -> Report:
         """Follow everything; files go to `out`, numbers into the report."""
         every = self.films(source, split)
+        if self.why is not None:
+            self.why.check([film.name for film in every])
         started = time.perf_counter()
         writer = None if out is None else _files.Writer(out, self.predictor.model.net.space)
         with writer.opened() if writer is not None else contextlib.nullcontext():
@@ -156,6 +162,8 @@ class Session:
         if out is not None:
             _files.write_summary(out / "tracks.json", done, self.names)
             say(f"tracks in {out}")
+        if self.why is not None:
+            report.sections[:0] = self.why.sections()
         return report
 
     def _one(self, film: Film, writer: _files.Writer | None, drawn: Path | None) -> Followed:
@@ -165,7 +173,10 @@ class Session:
             raise InputError("a camera's tracks are never whole", at="fill, smooth, shortest", value=film.name, fix="leave them out")
         keep = later or film.truth is not None
         counter = self.counter()
-        steps = follow(film.frames(), self.predictor.labels_of, make_tracker(self.tracker, film.rate), self.appearance, 1 if film.endless else self.predictor.batch)
+        frames, tracker = film.frames(), make_tracker(self.tracker, film.rate)
+        if self.why is not None:
+            frames, tracker = self.why.watch(film.name, frames, tracker)
+        steps = follow(frames, self.predictor.labels_of, tracker, self.appearance, 1 if film.endless else self.predictor.batch)
         canvas = contextlib.nullcontext() if drawn is None or later else video.VideoWriter(drawn / f"{film.name}.mp4", max(1.0, film.rate))
         trails = self.trails(film.rate)
         with progress(f"tracking {film.name}", film.count) as bar, canvas as movie, contextlib.closing(steps):
