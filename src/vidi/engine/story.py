@@ -59,11 +59,13 @@ def killed_and_resumed(data: Path, base: Path, settings: Mapping[str, Any], refe
     Raises:
         TrainError: the resumed run's weights differ.
     """
-    words = [f"{key}={_spelled(value)}" for key, value in settings.items()]
+    recipe = load(reference / "weights" / "last.vidi").card.recipe
+    same = {**settings, "precision": recipe["precision"]}  # chosen by a measurement, which could come out otherwise the second time
+    words = [f"{key}={_spelled(value)}" for key, value in same.items()]
     command = [sys.executable, "-m", "vidi", "train", str(data), f"project={base}", "name=killed", "checkpoint_every=10", *words]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     state = base / settings["task"] / "killed" / "state"
-    total = (load(reference / "weights" / "last.vidi").card.recipe["epochs"] or 1) * 10
+    total = (recipe["epochs"] or 1) * 10
     deadline = time.monotonic() + 600
     while process.poll() is None and time.monotonic() < deadline:
         steps = [int(path.stem.split("-")[1]) for path in state.glob("step-*.ckpt")]
