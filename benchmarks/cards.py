@@ -38,8 +38,7 @@ def source(name: str) -> str:
     if name == "elpv":
         if not data.exists():
             subprocess.run(["vidi", "samples", "get", "elpv", str(data)], check=True, stdout=subprocess.DEVNULL)
-        return str(data / "classes.yaml")
-    if not data.exists():
+    elif not data.exists():
         part = WORK / f"{name}.part"
         part.mkdir(parents=True, exist_ok=True)
         subprocess.run(["tar", "-xJf", str(DATA / "bccd.tar.xz"), "-C", str(part)], check=True)

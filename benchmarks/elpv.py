@@ -31,8 +31,8 @@ def several(name: str, key: str, *words: object) -> None:
         numbers[f"{name}.{key}_std"] = statistics.stdev(found)
 
 
-several("transfer", "macro_f1", data / "classes.yaml", "lr=1e-3", f"weights={WEIGHTS}", "layer_decay=0.9")
-several("random", "macro_f1", data / "classes.yaml", "lr=3e-3")
-several("transfer_regression", "mae", data / "regression.yaml", "lr=1e-3", f"weights={WEIGHTS}", "layer_decay=0.9", "label_smoothing=0")
-several("transfer_multilabel", "map", data / "multilabel.yaml", "lr=1e-3", f"weights={WEIGHTS}", "layer_decay=0.9", "label_smoothing=0")
+several("transfer", "macro_f1", data, "--task", "classify", "lr=1e-3", f"weights={WEIGHTS}", "layer_decay=0.9")
+several("random", "macro_f1", data, "--task", "classify", "lr=3e-3")
+several("transfer_regression", "mae", data, "--task", "regress", "lr=1e-3", f"weights={WEIGHTS}", "layer_decay=0.9", "label_smoothing=0")
+several("transfer_multilabel", "map", data, "--task", "multilabel", "lr=1e-3", f"weights={WEIGHTS}", "layer_decay=0.9", "label_smoothing=0")
 finish("elpv", numbers, chosen, minutes=chosen.minutes, seeds=chosen.seeds)
