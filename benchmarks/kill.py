@@ -13,15 +13,9 @@ import subprocess
 import sys
 import time
 
-from common import WORK, finish, vidi
+from common import WORK, arguments, finish, vidi
 
-sys.argv = [word for word in sys.argv]
-kills_wanted = int(sys.argv.pop(sys.argv.index("--kills") + 1)) if "--kills" in sys.argv else 40
-if "--kills" in sys.argv:
-    sys.argv.remove("--kills")
-from common import arguments  # noqa: E402
-
-chosen = arguments(__doc__)
+chosen = arguments(__doc__, kills=40)
 folder = WORK / "kill"
 subprocess.run(["rm", "-rf", str(folder)], check=True)
 folder.mkdir(parents=True)
@@ -46,7 +40,7 @@ while True:
     command = [sys.executable, "-m", "vidi", "train", f"project={folder}", "name=killed", "--resume"]
     before = max((int(path.stem.split("-")[1]) for path in state.glob("step-*.ckpt")), default=0)
     deadline = time.monotonic() + 300
-    while kills < kills_wanted and process.poll() is None and time.monotonic() < deadline:
+    while kills < chosen.kills and process.poll() is None and time.monotonic() < deadline:
         now = max((int(path.stem.split("-")[1]) for path in state.glob("step-*.ckpt")), default=0)
         if now >= before + 6:
             time.sleep(chance.random() * 0.3)

@@ -1,7 +1,7 @@
 """Cell membranes (ISBI electron microscopy): vidi's semantic nets and segmentation-models-pytorch's U-Net in a plain loop, on this machine.
 
     python benchmarks/membrane.py --setup --minutes 20
-    python benchmarks/membrane.py --nets unet --minutes 5 --peers none
+    python benchmarks/membrane.py --only unet --minutes 5 --peers none
 
 Pictures 0–23 train, 24–29 test, 512×512, trained and predicted in tiles of 256 pixels. Mean IoU, Dice of the class cell, training tiles per
 second (over the whole training time) and test pictures per second from files to class maps. All start from random weights; the peer has the
@@ -19,13 +19,7 @@ NETS = {"unet": [], "fcn": ["backbone=resnet(depth=18)"], "deeplab": ["backbone=
 TILE, BATCH = 256, 8
 AUGMENT = "hflip,vflip,scale_jitter(low=0.8,high=1.25),rotate(degrees=45),elastic,brightness,contrast"
 
-nets = ["unet", "fcn", "deeplab"]
-for place, word in enumerate(sys.argv):
-    if word == "--nets":
-        nets = sys.argv[place + 1].split(",")
-        del sys.argv[place : place + 2]
-        break
-chosen = arguments(__doc__, minutes=20, peers=("smp",))
+chosen = arguments(__doc__, minutes=20, peers=("smp",), parts=("unet", "fcn", "deeplab"))
 if chosen.setup and "smp" in chosen.peers:
     setup("smp", ["segmentation-models-pytorch"])
 
@@ -60,7 +54,7 @@ print(json.dumps(len(files) / (time.perf_counter() - start)))
 """
 
 numbers: dict[str, float] = {}
-for name in nets:
+for name in chosen.only:
     result = vidi(
         "train", data, "--task", "semantic", "--net", name, *NETS[name], f"tile={TILE}", f"minutes={chosen.minutes}", "val=0", f"batch={BATCH}",
         f"augment={AUGMENT}", "val_every=1000000", f"project={WORK / 'runs'}", f"name=membrane-{name}", "exist_ok=true",
@@ -74,6 +68,6 @@ for name in nets:
 for name in chosen.peers:
     found = peer(name, f"{name}_membrane.py", data, chosen.minutes, TILE, BATCH)
     numbers |= {f"{name}.{key}": value for key, value in found.items()}
-    for net in nets:
+    for net in chosen.only:
         numbers |= {f"{net}/{name}.{key}_ratio": numbers[f"{net}.{key}"] / numbers[f"{name}.{key}"] for key in ("train_per_second", "predict_per_second")}
 finish("membrane", numbers, chosen, minutes=chosen.minutes, tile=TILE, protocol="pictures 0-23 train, 24-29 test, last epoch, whole test pictures put together from tiles")
