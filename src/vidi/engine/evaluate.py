@@ -13,8 +13,10 @@ from vidi.core.dataset import Dataset
 from vidi.core.net import Net
 from vidi.core.preprocess import Preprocess
 from vidi.core.task import Task
+from vidi.data import read
 from vidi.data.loader import Loader
 from vidi.data.pixels import PixelStore
+from vidi.data.split import assign
 from vidi.engine.decoding import decoding
 from vidi.engine.galleries import galleries
 from vidi.engine.infer import Inference, infer
@@ -23,6 +25,7 @@ from vidi.engine.views import View
 from vidi.errors import DataError, InputError
 from vidi.metrics._choose import choose_thresholds, has_thresholds
 from vidi.metrics._evaluate import Evaluation, evaluate
+from vidi.model import Model
 from vidi.report import Report
 
 SCORED_FROM = 0.01
@@ -109,6 +112,25 @@ def align(dataset: Dataset, net: Net) -> Dataset:
     )
     moved.space = net.space
     return moved
+
+
+def in_splits(dataset: Dataset, model: Model) -> Dataset:
+    """The data set in the splits that the model was trained with, where it is the data that was split then and says nothing of splits itself; else
+    as it is. So a model is not scored on what it has learned."""
+    recipe = model.card.recipe
+    if not recipe or not any(sample.split is None for sample in dataset.samples):
+        return dataset
+    labeled = dataset.filter(lambda sample: sample.label is not None)
+    try:
+        found = assign(labeled, val=recipe["val"], test=recipe["test"], seed=recipe["seed"], by=recipe["split_by"])
+    except (DataError, KeyError):
+        return dataset
+    return found if found.fingerprint() == model.card.data.get("fingerprint") else dataset
+
+
+def data_for(model: Model, data: str | Dataset, task: Task) -> Dataset:
+    """Data as a model can be measured on: its classes in the model's order, its splits those of the model's training."""
+    return in_splits(align(read(data, task=task), model.net), model)
 
 
 def settings_of(card: Any) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def adapt(
     from vidi.core.batch import check_batch
     from vidi.data.pictures import pictures
     from vidi.engine import device as devices
+    from vidi.engine.evaluate import in_splits
     from vidi.methods.adapt import _run as runs
     from vidi.methods.adapt._base import make_adapter
     from vidi.methods.adapt._report import report_of
@@ -71,7 +72,7 @@ def adapt(
     where = devices.choose(device)
     loaded = load(model, device=str(where), code=code or [])
     task = discovery.load("tasks", loaded.card.task).task
-    dataset, labeled, notes = runs.chosen(pictures(data, task), loaded.net, split, limit, seed)
+    dataset, labeled, notes = runs.chosen(in_splits(pictures(data, task), loaded), loaded.net, split, limit, seed)
     found = runs.adapt_model(loaded, dataset, labeled, task, adapter, batch=batch, device=where, intervals=intervals, seed=seed)
     about = {
         "model": str(model) if isinstance(model, (str, Path)) else "model", "task": loaded.card.task, "data": dataset.name, "split": split or "all",
@@ -84,7 +85,7 @@ def adapt(
         result.about |= {"refused": True, "gate": failures}
     elif out is not None:
         found.model.reports = {"adapt.json": json.dumps(result.to_dict(), allow_nan=False).encode()}
-        result.about["file"] = str(runs.save(found.model, out, model))
+        result.about["file"] = str(found.model.save_new(out, model))
     if report is not None:
         result.save(Path(report) / "report.json")
         result.about["page"] = str(result.html(Path(report) / "report.html"))

@@ -43,7 +43,8 @@ def attack(
             of values up or down.
         labels: lead predictions away from the labels; else away from what the model says of the clean pictures.
         steps: of methods that go in steps; left out: the method's own.
-        split: train, val or test; left out: test if there is one, else val, else everything.
+        split: train, val or test, of the data or, where it has none and the model was trained on it, of that training; left out: test if there is
+            one, else val, else everything.
         limit: attack only so many pictures, chosen at random by the seed.
         batch: pictures per step.
         seed: of everything random.
@@ -59,10 +60,9 @@ def attack(
     from pathlib import Path
 
     from vidi.core import discovery
-    from vidi.data import read
     from vidi.engine import device as devices
     from vidi.engine.canvases import canvas_dataset, write_canvases
-    from vidi.engine.evaluate import align, make_loader
+    from vidi.engine.evaluate import data_for, make_loader
     from vidi.methods.attack import _report as report
     from vidi.methods.attack._run import attack_dataset, count_exceeding
     from vidi.model import load
@@ -72,7 +72,7 @@ def attack(
     allowed = report.parse_budget(attacker, budget, norm)
     loaded = load(model, device=str(where), code=code or [])
     task = discovery.load("tasks", loaded.card.task).task
-    dataset = align(read(data, task=task), loaded.net)
+    dataset = data_for(loaded, data, task)
     dataset, labels, notes = report.chosen(dataset, loaded.net, labels, split, limit, seed)
     loader = make_loader(dataset, loaded.preprocess, batch, cache="none")
     outcome = attack_dataset(loaded.net, dataset, loader, attacker, allowed, device=where, aim=aim, labels=labels, seed=seed)

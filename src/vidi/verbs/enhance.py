@@ -100,7 +100,7 @@ def enhance(
             new.card.numbers[result.about["split"]] = comparison.numbers(new, result.about["split"])
         make.keep(result, new, report)
     if out is not None and changed:
-        say(f"model {make.save(new, out, model)}, which enhances pictures by: {told}")
+        say(f"model {new.save_new(out, model)}, which enhances pictures by: {told}")
     elif out is not None:
         say(f"{out} is not written: no chain is better than the model as it is")
     return new
@@ -117,8 +117,7 @@ def _cells(stress: list[str] | None, severities: list[str] | None, model: Model)
 
 
 def _labeled(data: str | Dataset, task: Task, model: Model) -> Dataset:
-    """The data, its classes in the model's order."""
-    from vidi.data import read
-    from vidi.engine.evaluate import align
+    """The data, its classes in the model's order, its splits those of the model's training."""
+    from vidi.engine.evaluate import data_for
 
-    return align(read(data, task=task), model.net)
+    return data_for(model, data, task)

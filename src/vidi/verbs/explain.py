@@ -129,11 +129,11 @@ def _near(loaded: Model, outcome: Outcome, dataset: Dataset, data: str | Dataset
 
     from vidi.core import discovery
     from vidi.data import read
-    from vidi.engine.evaluate import make_loader
+    from vidi.engine.evaluate import data_for, make_loader
     from vidi.engine.infer import infer
     from vidi.methods.explain._report import neighbors
 
-    examples = read(data, task=discovery.load("tasks", loaded.card.task).task)
+    examples = data_for(loaded, data, discovery.load("tasks", loaded.card.task).task)
     examples = read(examples, split="train") if examples.splits.get("train") else examples
     loader = make_loader(examples, loaded.preprocess, batch, cache="none")
     with contextlib.closing(loader.store):

@@ -42,7 +42,8 @@ def robustness(
         families: families of stresses, single stresses by name, or paths of .py files, such as noise,blur,rotate (`vidi list stresses`);
             adversarial: the attacks; left out: all.
         severities: some of 1,2,3,4,5; left out: all.
-        split: train, val or test; left out: test if there is one, else val, else everything.
+        split: train, val or test, of the data or, where it has none and the model was trained on it, of that training; left out: test if there is
+            one, else val, else everything.
         limit: at most this many pictures, chosen by the seed; left out: all.
         batch: pictures per step; large pictures are taken in smaller steps.
         intervals: bootstrap resamples; 0 for none.
@@ -78,7 +79,7 @@ def robustness(
     loaded = load(model, device=str(where), code=code or [])
     task = discovery.load("tasks", loaded.card.task).task
     stresses = choose(families, loaded.net.space.family, (ADVERSARIAL,))
-    dataset = evaluate.align(read(data, task=task), loaded.net)
+    dataset = evaluate.data_for(loaded, data, task)
     evaluate.check_space(loaded.net, dataset)
     chosen = split or next((name for name in ("test", "val") if dataset.splits.get(name)), None)
     dataset = _some(read(dataset, split=chosen), limit, seed)

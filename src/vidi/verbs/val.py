@@ -33,7 +33,8 @@ def val(
     Args:
         model: a .vidi file or a run folder.
         data: labeled data in any format that training reads.
-        split: train, val or test; left out: test if there is one, else val, else everything.
+        split: train, val or test, of the data or, where it has none and the model was trained on it, of that training; left out: test if there is
+            one, else val, else everything.
         thresholds: choose decision thresholds on this data first: f1, cost, recall=0.9 or precision=0.9; else the model's own are used.
         tta: further views whose labels are merged with the plain one's, such as flip,scale(0.8); see `vidi predict --help`.
         tile: look at large pictures in tiles of this many pixels (HEIGHT,WIDTH or one side; auto: the net's input size; none),
@@ -63,7 +64,7 @@ def val(
     where = devices.choose(device)
     loaded = load(model, device=str(where), code=code or [])
     task = discovery.load("tasks", loaded.card.task).task
-    dataset = evaluate.align(read(data, task=task), loaded.net)
+    dataset = evaluate.data_for(loaded, data, task)
     evaluate.check_space(loaded.net, dataset)
     chosen = split or next((name for name in ("test", "val") if dataset.splits.get(name)), None)
     dataset = read(dataset, split=chosen)
