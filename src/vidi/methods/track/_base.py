@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from vidi.errors import DataError
 from vidi.labels import Detections
-from vidi.methods.track._gallery import Appearance, Gallery
+from vidi.methods.track._gallery import Appearance, Compared, Gallery
+from vidi.methods.track._listen import Listener, Pairing, Recall
+from vidi.methods.track._seen import Seen, single
 from vidi.methods.track._settings import Life, check_settings
 from vidi.methods.track._table import Table
 from vidi.ops.boxes import iou_matrix
@@ -37,18 +39,6 @@ LASTING = 1.0
 """Seconds after which a look is an old one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A frame's detections in an order that does not depend on how they were given: boxes (M, 4) float64, scores, classes, unit vectors
-    (M, D) or None, and the place of each among those given."""
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    classes: np.ndarray
-    vectors: np.ndarray | None
-    places: np.ndarray
-
-
 class Tracker(ABC):
     """Gives the detections of a video, frame by frame, the numbers of the things they belong to. Deterministic.
 
@@ -60,12 +50,14 @@ class Tracker(ABC):
 
     Attributes:
         looks: whether `update` makes use of the frame's pixels.
+        listener: is told of every decision; None: nobody is.
 
     Raises:
         RecipeError: a setting out of range.
     """
 
     looks = False
+    listener: Listener | None = None
 
     def __init__(self, rate: float, motion: BoxFilter, life: Life, appearance: Appearance | None) -> None:
         check_settings(rate, life, appearance)
@@ -116,6 +108,8 @@ class Tracker(ABC):
         self._predict(seen, frame)
         self._taken = np.zeros(len(self._table), bool)
         if len(seen.boxes) and len(self._table):
+            if self.listener is not None:
+                self.listener.expected(seen, {**self._table.copy(), "boxes": self.motion.boxes(self._table["mean"])})
             self._associate(seen)
         self._absorb(seen)
         self._retire()
@@ -172,7 +166,7 @@ class Tracker(ABC):
         if self.life.least > 0:
             order = order[scores[order] >= self.life.least]
         if self.life.double < 1:
-            order = order[_single(boxes[order], found.classes[order] if self.life.class_aware else None, self.life.double)]
+            order = order[single(boxes[order], found.classes[order] if self.life.class_aware else None, self.life.double)]
         return Seen(boxes[order], scores[order], found.classes[order], None if vectors is None else vectors[order], order)
 
     def _unit(self, vectors: np.ndarray, count: int) -> np.ndarray | None:
@@ -228,18 +222,22 @@ class Tracker(ABC):
         if len(rows) == 0 or len(columns) == 0:
             return
         block = (rows[:, None], columns)
-        price, near, far, top = cost[block], overlap[block], None, gate
+        price, near, top = cost[block], overlap[block], gate
+        far = unsure = None
         if apart is not None and self.appearance is not None:
             far, clear = apart[block], self._clear[block]
             unsure = self._gallery.passing.doubt(far) if self.appearance.adapt else far
             known = not self.appearance.adapt or self._gallery.passing.same.count >= KNOWN
-            told = np.where(price < gate, self.appearance.fuse(price, near, unsure, known), np.inf)
-            price = np.where(clear, price, np.where(told < gate, told + self.appearance.extra(unsure), np.inf))
+            fused = np.where(price < gate, self.appearance.fuse(price, near, unsure, known), np.inf)
+            price = np.where(clear, price, np.where(fused < gate, fused + self.appearance.extra(unsure), np.inf))
             top += self.appearance.weight
         if bonus is not None:
             price = np.where(price < top, price - bonus[block], np.inf)
             top += 0.5
         r, c = assign(price, top)
+        if self.listener is not None:
+            told, extra = None if far is None else far * self._gallery.stretch, None if bonus is None else bonus[block]
+            self.listener.paired(Pairing(stage, rows, columns, near, cost[block], gate, told, unsure, extra, price, top, np.column_stack([r, c])))
         if len(r) == 0:
             return
         self._owner[columns[c]] = rows[r]
@@ -354,7 +352,10 @@ class Tracker(ABC):
             return
         new = np.flatnonzero(asked)
         known = (table["id"][lost], table["vector"][lost], table["class"][lost], self.clock - table["missed"][lost])
-        pairs = self._gallery.recognize(table["vector"][new], table["class"][new], table["birth"][new], known)
+        compared = self._gallery.compare(table["vector"][new], table["class"][new], table["birth"][new], known)
+        pairs = self._gallery.choose(compared)
+        if self.listener is not None:
+            self.listener.recalled(self._told_of(new, compared))
         if not pairs:
             return
         numbers = np.array([number for _, number, _ in pairs])
@@ -368,23 +369,20 @@ class Tracker(ABC):
         if gone.any():
             self._drop(~gone)
 
+    def _told_of(self, new: np.ndarray, compared: Compared) -> Recall:
+        """What a listener hears of new tracks (K,), by their places, beside old ones."""
+        columns = (self._owner[:, None] == new).argmax(0)
+        doubt, looks = self._gallery.doubt(compared), compared.far * self._gallery.stretch
+        return Recall(columns, compared.ids, self.clock - compared.last, looks, doubt, compared.together, compared.foreign)
+
     def _result(self, found: Detections, seen: Seen) -> Detections:
         table = self._table
         numbers = np.where(self._owner >= 0, table["id"][self._owner], 0) if len(table) else np.zeros(len(seen.boxes), np.int64)
         self._told = (numbers, seen.places)
+        if self.listener is not None:
+            self.listener.numbered(numbers)
         self._recalled = [(int(seen.places[column]), number, distance) for column, number, distance in self._recalled]
         tracks = np.zeros(len(found), np.int64)
         tracks[seen.places] = numbers
         label = replace(found, tracks=tracks)
         return label if tracks.all() else label[tracks > 0]
-
-
-def _single(boxes: np.ndarray, classes: np.ndarray | None, most: float) -> np.ndarray:
-    """(M,) bool, which boxes overlap none before them that stays by more than `most`."""
-    kept = np.ones(len(boxes), bool)
-    close = iou_matrix(boxes, boxes) > most
-    if classes is not None:
-        close &= classes[:, None] == classes
-    for place in np.flatnonzero(np.tril(close, -1).any(1)).tolist():
-        kept[place] = not (close[place, :place] & kept[:place]).any()
-    return kept

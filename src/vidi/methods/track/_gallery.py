@@ -132,6 +132,28 @@ class Appearance:
         return np.where(known[:, None], mixed, vectors), counts + known
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """K new tracks beside L old ones out of sight.
+
+    Args:
+        ids, last: (L,) numbers of the old ones, and the frames they were last seen in.
+        far: (K, L) distances of their looks.
+        together, foreign: (K, L) bool, which were seen at the same time, and which are of another class.
+    """
+
+    ids: np.ndarray
+    last: np.ndarray
+    far: np.ndarray
+    together: np.ndarray
+    foreign: np.ndarray
+
+    @property
+    def distance(self) -> np.ndarray:
+        """(K, L), infinite where they cannot be one thing's."""
+        return np.where(self.together | self.foreign, np.inf, self.far)
+
+
 class Gallery:
     """What is usual between looks, and the looks of tracks that were given up, for `remember` seconds; the oldest go first when there are more than 2000.
 
@@ -195,26 +217,42 @@ class Gallery:
     def recognize(
         self, vectors: np.ndarray, classes: np.ndarray, births: np.ndarray, lost: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
     ) -> list[tuple[int, int, float]]:
-        """Which new tracks are old ones: pairs that are each other's nearest, near enough, and were never seen at the same time.
+        """Which new tracks are old ones; see `compare` and `choose`."""
+        return self.choose(self.compare(vectors, classes, births, lost))
+
+    def compare(
+        self, vectors: np.ndarray, classes: np.ndarray, births: np.ndarray, lost: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+    ) -> Compared:
+        """New tracks beside old ones.
 
         Args:
             vectors, classes, births: of K new tracks, (K, D), (K,) and the frames they began in (K,).
             lost: numbers, vectors, classes and last frames of tracks that are not given up yet, but not seen either.
+        """
+        ids, then, last = (np.concatenate(pair) for pair in ((self.ids, lost[0]), (self.classes, lost[2]), (self.last, lost[3])))
+        looks = lost[1] if self.vectors is None else np.concatenate([self.vectors, lost[1]])
+        together = births[:, None] <= last[None]
+        foreign = classes[:, None] != then[None] if self.class_aware else np.zeros_like(together)
+        return Compared(ids, last, (1 - vectors @ looks.T) / 2, together, foreign)
+
+    def doubt(self, compared: Compared, distance: np.ndarray | None = None) -> np.ndarray:
+        """What stands for distances in the decision, by default for those of all looks, (K, L)."""
+        distance = compared.far if distance is None else distance
+        among = np.isfinite(compared.distance).sum(1).max(initial=1)
+        return self.lasting.doubt(distance, among) if self.appearance.adapt else distance
+
+    def choose(self, compared: Compared) -> list[tuple[int, int, float]]:
+        """Which new tracks are old ones: pairs that are each other's nearest, near enough, and were never seen at the same time.
 
         Returns:
             (place among the new, number of the old track, distance) of each pair.
         """
-        ids, classes_then, last = (np.concatenate(pair) for pair in ((self.ids, lost[0]), (self.classes, lost[2]), (self.last, lost[3])))
-        if len(ids) == 0 or len(vectors) == 0:
+        distance = compared.distance
+        if not distance.size:
             return []
-        looks = lost[1] if self.vectors is None else np.concatenate([self.vectors, lost[1]])
-        distance = (1 - vectors @ looks.T) / 2
-        distance[births[:, None] <= last[None]] = np.inf
-        if self.class_aware:
-            distance[classes[:, None] != classes_then[None]] = np.inf
         best, nearest = distance.argmin(1), distance.argmin(0)
-        places = np.arange(len(vectors))
+        places = np.arange(len(distance))
         gap = distance[places, best]
-        unsure = self.lasting.doubt(gap, np.isfinite(distance).sum(1).max(initial=1)) if self.appearance.adapt else gap
+        unsure = self.doubt(compared, gap)
         found = (nearest[best] == places) & np.isfinite(gap) & (unsure <= self.appearance.recall)
-        return [(int(i), int(ids[best[i]]), float(gap[i] * self.stretch)) for i in np.flatnonzero(found)]
+        return [(int(i), int(compared.ids[best[i]]), float(gap[i] * self.stretch)) for i in np.flatnonzero(found)]

@@ -11,7 +11,7 @@ from typing import Any
 
 from vidi.core.calls import parse_call
 from vidi.core.console import progress, say
-from vidi.core.discovery import load, member
+from vidi.core.discovery import make
 from vidi.data import video
 from vidi.engine.appearance import Appearance
 from vidi.engine.predictor import Predictor
@@ -41,11 +41,7 @@ def make_tracker(text: str, rate: float) -> Tracker:
         RecipeError: settings that it does not take, or out of range.
     """
     name, settings = parse_call(text, "tracker")
-    maker = member(load(ROOM, name), "tracker", ROOM)
-    try:
-        return maker(rate=rate, **settings)
-    except TypeError as error:
-        raise RecipeError(f"the tracker refuses its settings: {error}", at="tracker", value=text, fix="`vidi list trackers`") from None
+    return make(ROOM, "tracker", name, settings, at="tracker", value=text, fix="`vidi list trackers`", error=RecipeError, rate=rate)
 
 
 def check_model(model: Model) -> Model:

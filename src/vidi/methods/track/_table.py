@@ -21,6 +21,10 @@ class Table:
     def __setitem__(self, name: str, values: np.ndarray) -> None:
         self._columns[name] = values
 
+    def copy(self) -> dict[str, np.ndarray]:
+        """All columns, to be kept."""
+        return {name: values.copy() for name, values in self._columns.items()}
+
     def add(self, rows: dict[str, np.ndarray]) -> None:
         """Appends rows; the first ones decide the columns and their kinds."""
         self._count += len(next(iter(rows.values())))

@@ -67,7 +67,7 @@ class Answer:
         self.remembered = record.remembered(self.track)
         if record.seen is None:
             return
-        numbers, letters = record.numbers(), {column: "A"}
+        numbers, letters = record.numbers, {column: "A"}
         self.expected = None if row is None else record.tracks["boxes"][row]
         for pair in record.about(row, column):
             if pair.column not in letters:

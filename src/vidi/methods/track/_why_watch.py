@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from vidi.methods.track._base import Seen, Tracker
+from vidi.methods.track._base import Tracker
+from vidi.methods.track._listen import Pairing, Recall
+from vidi.methods.track._seen import Seen
 from vidi.ops.boxes import iou_matrix
 
 NEAREST = 6
@@ -61,80 +63,56 @@ class _Stage:
 
 
 class Record:
-    """Listens to one `Tracker.update`, which decides as it would alone.
+    """Listens to one `Tracker.update`, which decides as it would alone; a `Listener`.
 
     Attributes:
         seen: the detections; None where there were none, or no tracks.
         tracks: columns of the tracks as they were before: ``id``, ``missed``, ``hits``, ``class``, ``learned``, ``vector`` and expected ``boxes``.
         pairs: what was weighed.
         chosen: track and stage of each detection that was taken.
+        numbers: (M,) the numbers that the detections bear now, 0 for none.
     """
 
     def __init__(self, tracker: Tracker):
         self._tracker = tracker
-        self._associated, self._paired, self._recognized = tracker._associate, tracker._pair, tracker._gallery.recognize
         self.seen: Seen | None = None
-        self.tracks: dict[str, np.ndarray] = {}
+        self.tracks: Mapping[str, np.ndarray] = {}
         self.pairs: list[Weighed] = []
         self.chosen: dict[int, tuple[int, str]] = {}
+        self.numbers = np.zeros(0, np.int64)
         self._stages: dict[str, _Stage] = {}
-        self._known: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+        self._recall: Recall | None = None
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Until its end, what the tracker asks itself is noted."""
-        own, gallery = vars(self._tracker), vars(self._tracker._gallery)
-        own["_associate"], own["_pair"], gallery["recognize"] = self._associate, self._pair, self._recognize
+        """Until its end, what the tracker decides is noted."""
+        self._tracker.listener = self
         try:
             yield
         finally:
-            del own["_associate"], own["_pair"], gallery["recognize"]
+            self._tracker.listener = None
 
-    def _associate(self, seen: Seen) -> None:
-        table = self._tracker._table
-        self.seen = seen
-        self.tracks = {name: table[name].copy() for name in ("id", "missed", "hits", "class", "learned", "vector")}
-        self.tracks["boxes"] = self._tracker.motion.boxes(table["mean"])
-        self._associated(seen)
+    def expected(self, seen: Seen, tracks: Mapping[str, np.ndarray]) -> None:
+        self.seen, self.tracks = seen, tracks
 
-    def _pair(self, stage: str, rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, gate: float, overlap: np.ndarray,
-              apart: np.ndarray | None = None, bonus: np.ndarray | None = None, **more: Any) -> None:  # fmt: skip
-        tracker, block = self._tracker, (rows[:, None], columns)
-        near = (cost[block] < gate) | (overlap[block] > 0) if len(rows) and len(columns) else np.zeros((0, 0), bool)
-        looks = tracker.appearance if apart is not None else None
-        top = gate + (looks.weight if looks else 0) + (0.5 if bonus is not None else 0)
-        costs, found = np.full((len(rows), len(columns)), top), []
-        for i, j in np.argwhere(near).tolist():
-            row, column = int(rows[i]), int(columns[j])
-            price = self._alone(stage, row, column, cost, gate, overlap, apart, bonus, more)
-            costs[i, j] = top if price is None else price
-            pair = Weighed(stage, row, column, float(overlap[row, column]), float(cost[row, column]), float(gate), cost=price)
-            pair.bonus = None if bonus is None else float(bonus[row, column])
-            if looks is not None and apart is not None and np.isfinite(apart[row, column]):
-                far = apart[row : row + 1, column]
-                pair.look = float(far[0] * tracker._gallery.stretch)
-                pair.doubt = float(tracker._gallery.passing.doubt(far)[0] if looks.adapt else far[0])
-            found.append(pair)
-        before = tracker._owner.copy()
-        self._paired(stage, rows, columns, cost, gate, overlap, apart, bonus, **more)
-        taken = np.flatnonzero((tracker._owner >= 0) & (before < 0))
-        self.chosen |= {int(column): (int(tracker._owner[column]), stage) for column in taken}
-        self._stages[stage] = _Stage(rows, columns, costs)
-        for pair in found:
-            pair.outcome = "chosen" if self.chosen.get(pair.column) == (pair.row, stage) else self._refusal(pair)
-        self.pairs += found
+    def paired(self, told: Pairing) -> None:
+        self._stages[told.stage] = _Stage(told.rows, told.columns, np.where(told.cost < told.top, told.cost, told.top))
+        made = {tuple(place) for place in told.made.tolist()}
+        for i, j in np.argwhere((told.motion < told.gate) | (told.overlap > 0)).tolist():
+            pair = Weighed(told.stage, int(told.rows[i]), int(told.columns[j]), float(told.overlap[i, j]), float(told.motion[i, j]), float(told.gate))
+            pair.cost = float(told.cost[i, j]) if told.cost[i, j] < told.top else None
+            pair.bonus = None if told.bonus is None else float(told.bonus[i, j])
+            if told.looks is not None and told.doubt is not None and np.isfinite(told.looks[i, j]):
+                pair.look, pair.doubt = float(told.looks[i, j]), float(told.doubt[i, j])
+            pair.outcome = "chosen" if (i, j) in made else self._refusal(pair)
+            self.pairs.append(pair)
+        self.chosen |= {int(told.columns[j]): (int(told.rows[i]), told.stage) for i, j in made}
 
-    def _alone(self, stage: str, row: int, column: int, cost: np.ndarray, gate: float, overlap: np.ndarray, apart: np.ndarray | None,
-               bonus: np.ndarray | None, more: dict[str, Any]) -> float | None:  # fmt: skip
-        """The cost of a pair as the tracker itself counts it, were there no others; None: refused."""
-        tracker = self._tracker
-        kept = tracker._owner, tracker._taken, tracker._decisions
-        tracker._owner, tracker._taken, tracker._decisions = kept[0].copy(), kept[1].copy(), []
-        try:
-            self._paired(stage, np.array([row]), np.array([column]), cost, gate, overlap, apart, bonus, **more)
-            return float(tracker._decisions[0][4][0]) if tracker._decisions else None
-        finally:
-            tracker._owner, tracker._taken, tracker._decisions = kept
+    def recalled(self, told: Recall) -> None:
+        self._recall = told
+
+    def numbered(self, numbers: np.ndarray) -> None:
+        self.numbers = numbers
 
     def _refusal(self, pair: Weighed) -> str:
         """Why a pair was not made."""
@@ -147,22 +125,12 @@ class Record:
             return f"refused: doubt {pair.doubt:.2f}, limit {looks.veto:.2f}"
         return "refused: cost above the limit"
 
-    def _recognize(self, vectors: np.ndarray, classes: np.ndarray, births: np.ndarray, lost: Any, *more: Any, **others: Any) -> Any:
-        gallery = self._tracker._gallery
-        looks = lost[1] if gallery.vectors is None else np.concatenate([gallery.vectors, lost[1]])
-        self._known.append((vectors.copy(), births.copy(), np.concatenate([gallery.ids, lost[0]]), looks.copy(), np.concatenate([gallery.last, lost[3]])))
-        return self._recognized(vectors, classes, births, lost, *more, **others)
-
     # -- afterwards -----------------------------------------------------------------------------------------------
 
     def column_of(self, track: int) -> int | None:
         """The detection that has this number now."""
-        found = np.flatnonzero(self._tracker._told[0] == track)
+        found = np.flatnonzero(self.numbers == track)
         return int(found[0]) if len(found) else None
-
-    def numbers(self) -> np.ndarray:
-        """(M,) the numbers that the detections bear now, 0 for none."""
-        return self._tracker._told[0]
 
     def about(self, row: int | None, column: int) -> list[Weighed]:
         """Everything that was weighed for a detection and a track, with what else overlaps but was not weighed, the chosen first."""
@@ -198,23 +166,17 @@ class Record:
 
     def remembered(self, track: int) -> list[dict[str, Any]]:
         """Tracks that are not followed now, whose looks were compared with this one's, the nearest first."""
-        tracker, gallery = self._tracker, self._tracker._gallery
-        own = tracker._table["vector"][np.flatnonzero(tracker._table["id"] == track)[:1]]
-        for vectors, births, ids, looks, last in self._known if len(own) else ():
-            place = np.flatnonzero((vectors == own).all(1))
-            if not len(place) or not len(ids) or tracker.appearance is None:
-                continue
-            far = (1 - looks @ own[0]) / 2
-            together = births[place[0]] <= last
-            doubt = gallery.lasting.doubt(far, max(1, int((~together).sum()))) if tracker.appearance.adapt else far
-            limit = tracker.appearance.recall
-            return [
-                {"track": int(ids[i]), "unseen": int(tracker.clock - last[i]), "look": round(float(far[i] * gallery.stretch), 4), "doubt": round(float(doubt[i]), 4),
-                 "limit": limit, "outcome": "chosen" if ids[i] == track else "refused: seen at the same time" if together[i]
-                 else f"refused: doubt {doubt[i]:.2f}, limit {limit:.2f}" if doubt[i] > limit else "another was nearer"}
-                for i in np.argsort(far, kind="stable")[:NEAREST]
-            ]  # fmt: skip
-        return []
+        told, looks, column = self._recall, self._tracker.appearance, self.column_of(track)
+        if told is None or looks is None or column is None or column not in told.columns:
+            return []
+        k = int(np.flatnonzero(told.columns == column)[0])
+        return [
+            {"track": int(told.ids[i]), "unseen": int(told.unseen[i]), "look": round(float(told.looks[k, i]), 4), "doubt": round(float(told.doubt[k, i]), 4),
+             "limit": looks.recall, "outcome": "chosen" if told.ids[i] == track else "refused: seen at the same time" if told.together[k, i]
+             else "refused: another class" if told.foreign[k, i]
+             else f"refused: doubt {told.doubt[k, i]:.2f}, limit {looks.recall:.2f}" if told.doubt[k, i] > looks.recall else "another was nearer"}
+            for i in np.argsort(told.looks[k], kind="stable")[:NEAREST]
+        ]  # fmt: skip
 
 
 def _least(costs: np.ndarray) -> float:

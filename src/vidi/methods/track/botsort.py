@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidi.methods.track._base import Seen
 from vidi.methods.track._gallery import Appearance
+from vidi.methods.track._seen import Seen
 from vidi.methods.track._settings import Life, box_filter
 from vidi.methods.track._two_stage import Stages, TwoStage
 from vidi.ops.camera_motion import CameraMotion

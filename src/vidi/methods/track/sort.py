@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidi.methods.track._base import Seen, Tracker
+from vidi.methods.track._base import Tracker
 from vidi.methods.track._gallery import Appearance
+from vidi.methods.track._seen import Seen
 from vidi.methods.track._settings import Life, box_filter, check_range
 from vidi.ops.kalman import BoxFilter
 
