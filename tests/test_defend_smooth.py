@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import norm
+from untrained import untrained
 
 import vidi
-from vidi.core import discovery
 from vidi.core.kinds import Pixels
 from vidi.core.net import Net
 from vidi.core.seeds import Draw
 from vidi.core.space import Space
 from vidi.errors import InputError
-from vidi.methods.defend._smoothed import Smoothed, deciding
+from vidi.labels import Classification
+from vidi.methods.defend._smoothed import Averaged, Smoothed, deciding
 from vidi.methods.defend.smooth import Noisy
 from vidi.tasks import classify
 
@@ -35,7 +36,7 @@ class Halves(Net):
         raise NotImplementedError
 
     def decode(self, raw):
-        raise NotImplementedError
+        return [Classification(row) for row in raw["logits"].softmax(1).detach().numpy()]
 
     def stages(self):
         return {}
@@ -89,36 +90,61 @@ def test_a_picture_on_the_border_abstains():
     assert smoothed.predict(flat.view(1, 3, 4, 4), draws(1), 500).tolist() == [-1]
 
 
-@pytest.mark.parametrize("name", ["regress", "multilabel", "embed"])
+def test_the_mean_over_copies_is_that_of_probabilities_for_every_batch_and_has_its_gradient():
+    smoothed, weight = halves()
+    net = Averaged(smoothed.net, "logits", 0.25, 3, seed=5)
+    images = torch.rand(6, 3, 4, 4, generator=torch.Generator().manual_seed(2)).requires_grad_(True)
+    noise = 0.25 * draws(3, seed=5).normal(3, 4, 4)
+    wanted = torch.stack([smoothed.net({"image": images + one})["logits"].softmax(1) for one in noise]).mean(0)
+    raw = net({"image": images})
+    assert set(raw) == {"logits", "features"} and net({"image": images[:0]})["logits"].shape == (0, 2)
+    torch.testing.assert_close(raw["logits"].exp(), wanted)
+    torch.testing.assert_close(net({"image": images[2:3]})["logits"], raw["logits"][2:3])
+    np.testing.assert_allclose(np.stack([label.probabilities for label in net.decode(raw)]), wanted.detach().numpy(), rtol=1e-5)
+    slopes = (torch.autograd.grad(values[:, 0].sum(), images)[0] for values in (raw["logits"].exp(), wanted))
+    torch.testing.assert_close(*slopes)
+
+
+def test_the_mean_over_many_copies_decides_as_the_vote_does():
+    smoothed, _ = halves()
+    images = torch.rand(40, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    votes = smoothed.predict(images, draws(40), 400)
+    decided = Averaged(smoothed.net, "logits", 0.25, 400)({"image": images})["logits"].argmax(1).numpy()
+    assert (votes >= 0).any() and (decided == votes)[votes >= 0].all()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    data, runs = classify.toy(160, seed=0), str(tmp_path_factory.mktemp("runs"))
+    return vidi.train(data, net="small", widths=[8, 16], epochs=6, lr=0.02, batch=32, verbose=False, doctor=False, project=runs), data
+
+
+@pytest.mark.parametrize("name", ["regress", "multilabel", "embed", "semantic"])
 def test_predictions_without_exactly_one_class_are_refused(name, tmp_path):
-    task = discovery.load("tasks", name).task
-    data = task.toy(12, seed=0)
-    model = vidi.train(data, task=name, epochs=1, batch=4, imgsz=32, verbose=False, doctor=False, project=str(tmp_path))
+    model, data = untrained(name, 12)
     assert deciding(model.net) is None
     with pytest.raises(InputError, match="exactly one class") as caught:
         vidi.defend(model, data, method="smooth", epochs=1, project=str(tmp_path))
     assert "method=trades" in str(caught.value)
 
 
-@pytest.mark.parametrize("settings", ["sigma=0", "alpha=1", "samples=0", "pictures=0", "radii=[-1]"])
-def test_settings_out_of_range_are_refused(settings, tmp_path):
-    data = classify.toy(24, seed=0)
-    model = vidi.train(data, net="small", widths=[8], epochs=1, verbose=False, doctor=False, project=str(tmp_path))
+@pytest.mark.parametrize("settings", ["sigma=0", "alpha=1", "samples=0", "pictures=0", "copies=0", "copies=1.5", "radii=[-1]"])
+def test_settings_out_of_range_are_refused(trained, settings, tmp_path):
     with pytest.raises(InputError):
-        vidi.defend(model, data, method=f"smooth({settings})", epochs=1, project=str(tmp_path))
+        vidi.defend(*trained, method=f"smooth({settings})", epochs=1, project=str(tmp_path))
 
 
-def test_smoothing_certifies_and_says_for_how_many_and_how_surely(tmp_path):
-    data = classify.toy(160, seed=0)
-    model = vidi.train(data, net="small", widths=[8, 16, 16], epochs=6, lr=0.01, batch=32, verbose=False, project=str(tmp_path / "runs"))
+def test_smoothing_certifies_and_says_for_how_many_and_how_surely(trained, tmp_path):
     report = vidi.defend(
-        model, data, method="smooth(sigma=0.25, samples=200, first=20, radii=[0, 0.1, 0.25, 9])", norm="l2", budget="0.5", epochs=8, attack="pgd(steps=5)", checks=False,
-        out=str(tmp_path / "smooth.vidi"), project=str(tmp_path / "runs"), verbose=False,
+        *trained, method="smooth(sigma=0.25, samples=200, first=20, copies=3, radii=[0, 0.1, 0.25, 9])", norm="l2", budget="0.5", epochs=6, attack="pgd(steps=3)", checks=False,
+        intervals=20, out=str(tmp_path / "smooth.vidi"), project=str(tmp_path / "runs"), verbose=False, doctor=False,
     )  # fmt: skip
     certified = [report.numbers[f"certified_{radius}"] for radius in ("0", "0.1", "0.25", "9")]
     assert certified == sorted(certified, reverse=True) and certified[0] > 0.5 and certified[-1] == 0
     assert report.n["certified_0.25"] == report.about["samples"] and any("confidence 0.999" in note for note in report.about["notes"])
-    assert vidi.load(tmp_path / "smooth.vidi").card.lineage[-1]["method"].startswith("smooth")
+    card = vidi.load(tmp_path / "smooth.vidi").card
+    assert card.lineage[-1]["method"].startswith("smooth") and "test.attacked" not in card.numbers
+    assert any("mean over 3 noisy copies" in note for note in report.about["notes"])
 
 
 def test_the_objective_tells_its_noise_apart():

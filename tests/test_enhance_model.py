@@ -207,6 +207,14 @@ def test_weights_of_a_step_travel_with_the_model(tmp_path):
 # -- the recipe ---------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_curves():
+    """Nothing here looks at the picture of the training curves, whose drawing takes longer than these trainings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vidi.engine.training.curves_png", lambda rows, path: path)
+        yield
+
+
 def toy(count=48):
     return load_part("tasks", "classify").task.toy(count, 0)
 

@@ -6,13 +6,14 @@ import contextlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from vidi.errors import ChoiceError, nearest
+from vidi.errors import ChoiceError, InputError, nearest
 
 _HOME = Path(__file__).resolve().parent.parent
 _ALLOWED: ContextVar[frozenset[Path] | None] = ContextVar("allowed", default=None)
@@ -101,3 +102,26 @@ def member(module: ModuleType, name: str, room: str):
         return getattr(module, name)
     except AttributeError:
         raise ChoiceError(f"a file of {room} must define `{name}`", file=getattr(module, "__file__", module.__name__)) from None
+
+
+def make(
+    room: str, maker: str, name: str, settings: Mapping[str, Any], *, fix: str, at: str = "method", value: str | None = None,
+    error: type[InputError] = InputError, **own: Any,
+) -> Any:  # fmt: skip
+    """What the function `maker` of a room's module makes of settings.
+
+    Args:
+        fix: where one sees which settings there are, for the error.
+        at, value: what was set, and how it was written; by default the name.
+        error: what is raised where settings are refused.
+        own: settings that are the caller's, and not to be set besides.
+
+    Raises:
+        ChoiceError: nothing answers to the name.
+        InputError: settings that it does not have or refuses.
+    """
+    function = member(load(room, name), maker, room)
+    try:
+        return function(**own, **settings)
+    except TypeError as refused:
+        raise error(f"the {at} refuses its settings: {refused}", at=at, value=name if value is None else value, fix=fix) from refused

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from vidi.core.dataset import Dataset
     from vidi.core.net import Net
-    from vidi.methods.attack._base import Budget
+    from vidi.methods.attack._base import Attack, Budget
     from vidi.methods.attack._run import Attacked
     from vidi.methods.defend._base import Perturb, Work
     from vidi.methods.defend._masking import Check
@@ -84,6 +84,8 @@ def defend(
     Returns:
         A report; `about` has the verdict, the cost, the checks and where the model is.
     """
+    from dataclasses import replace
+
     from vidi.core import discovery
     from vidi.core.batch import check_batch
     from vidi.core.dataset import Dataset
@@ -114,17 +116,19 @@ def defend(
     before = bench.side(original, original.net)
     defended = defense.harden(work)
     net = defense.attacked(work, defended)
-    after = bench.side(defended, net)
+    same = net is original.net
+    after = before if same else bench.side(defended, net)
     about = {
         **_work.about(work, model), "method": method, "settings": own, "attack": bench.method, "norm": allowed.norm, "budget": allowed.size,
         "samples": len(bench.dataset), "seed": seed, "fresh": fresh, "notes": bench.notes,
     }  # fmt: skip
     names = original.net.predicts.names or original.net.space.names
-    report = _report.report(before, after, task, about, bench.checks(defended, net) if checks else [], defense.findings(work, defended), names)
+    extra = defense.findings(replace(work, before=before, transfer=lambda other: bench.transfer(before, other)), defended)
+    report = _report.report(before, after, task, about, bench.checks(defended, net) if checks and not same else [], extra, names)
     failures = check(report, gate or [])
     if failures:
         report.about |= {"refused": True, "gate": failures}
-    _work.write(work, defended, report, out, defense.trains)
+    _work.write(work, defended, report, out, defense.trains, own=net is defended.net)
     return report
 
 
@@ -158,27 +162,37 @@ class _Bench:
         self.method = attack or ("auto" if one else f"pgd(steps=50, restarts={RESTARTS})")
         parse_method(self.method, None)
 
-    def attacked(self, model: Model, net: Net, dataset: Dataset, method: str, budget: Budget) -> Attacked:
+    def attacked(self, model: Model, net: Net, dataset: Dataset, method: str | Attack, budget: Budget) -> Attacked:
         """What becomes of pictures."""
         from vidi.engine.evaluate import make_loader
         from vidi.methods.attack._report import parse_method
         from vidi.methods.attack._run import attack_dataset
 
-        work = self.work
+        work, attack = self.work, parse_method(method, None)[0] if isinstance(method, str) else method
         loader = make_loader(dataset, model.preprocess, work.batch, cache="none")
         try:
-            return attack_dataset(net, dataset, loader, parse_method(method, None)[0], budget, device=work.device, labels=self.labels, seed=work.seed)
+            return attack_dataset(net, dataset, loader, attack, budget, device=work.device, labels=self.labels, seed=work.seed)
         finally:
             loader.store.close()
 
     def side(self, model: Model, net: Net) -> Side:
-        """A model under the attack; `net` is what the attack goes through."""
+        """A model under the attack; `net` is what is attacked, and what answers."""
         from vidi.methods.defend._report import side
 
         work = self.work
         outcome = self.attacked(model, net, self.dataset, self.method, self.budget)
-        return side(model, work.task, self.dataset, outcome.clean, outcome.attacked, (outcome.right, outcome.fooled), batch=work.batch,
+        return side(model, net, work.task, self.dataset, outcome.clean, outcome.attacked, (outcome.right, outcome.fooled), batch=work.batch,
                     intervals=self.intervals, device=work.device)  # fmt: skip
+
+    def transfer(self, before: Side, model: Model) -> tuple[list[bool], list[bool]]:
+        """The attack on the undefended model, shown to another one: by picture, right before, fooled after."""
+        from vidi.core.console import quiet
+        from vidi.methods.attack._given import Given
+
+        made = Given([sample.inputs["image"] for sample in before.robust.dataset.samples])
+        with quiet():
+            outcome = self.attacked(model, model.net, self.dataset, made, self.budget)
+        return outcome.right, outcome.fooled
 
     def checks(self, model: Model, net: Net) -> list[Check]:
         """Signs of hidden gradients, on the first pictures."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vidi.core.calls import parse_call
 from vidi.core.console import progress
-from vidi.core.discovery import load, member
+from vidi.core.discovery import make
 from vidi.core.net import Net
 from vidi.core.seeds import permutation
 from vidi.engine.infer import to_float
@@ -121,11 +121,7 @@ def make_adapter(text: str) -> Adapter:
         InputError: settings that it does not have or refuses.
     """
     name, settings = parse_call(text, "method")
-    maker = member(load(ROOM, name), "adapter", ROOM)
-    try:
-        return maker(**settings)
-    except TypeError as error:
-        raise InputError(f"the method refuses its settings: {error}", at="method", value=text, fix="see `vidi list adapters`") from error
+    return make(ROOM, "adapter", name, settings, value=text, fix="see `vidi list adapters`")
 
 
 def need_pictures(pictures: Pictures) -> None:

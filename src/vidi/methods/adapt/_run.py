@@ -6,7 +6,6 @@ import contextlib
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,7 +134,7 @@ def _card(model: Model, dataset: Dataset, adapter: Adapter, seed: int) -> Any:
         "fingerprint": dataset.fingerprint(), "samples": len(dataset), "seed": seed,
     }  # fmt: skip
     versions = {**model.card.versions, "vidi": vidi.__version__}
-    return model.card.model_copy(update={"lineage": [*model.card.lineage, line], "numbers": {}, "calibration": {}, "versions": versions, "weights_sha256": ""})
+    return model.card.model_copy(update={"lineage": [*model.card.lineage, line], "numbers": {}, "calibration": {}, "alarm": None, "versions": versions, "weights_sha256": ""})
 
 
 def _side(
@@ -183,15 +182,3 @@ def _difference(task: Task, before: Side, after: Side, intervals: int) -> Differ
         groups=scored.settings.get("groups"),
     )  # fmt: skip
     return found.get(task.primary, (None, None, None))
-
-
-def save(model: Model, path: str, source: Any) -> Path:
-    """Write the new model, but not over the one it was made from.
-
-    Raises:
-        InputError: it would be the same file.
-    """
-    target = Path(path)
-    if isinstance(source, (str, Path)) and target.exists() and Path(source).exists() and target.samefile(source):
-        raise InputError("the old model would be lost", at="out", value=path, fix="another file")
-    return model.save(target)

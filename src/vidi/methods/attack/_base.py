@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from vidi.core.discovery import load, member
+from vidi.core.discovery import make
 from vidi.core.seeds import Draw
 from vidi.engine.held import held
 from vidi.errors import InputError
@@ -176,11 +176,7 @@ def make_attack(name: str, **settings: object) -> Attack:
         ChoiceError: no such method.
         InputError: settings that it does not have or refuses.
     """
-    maker = member(load(ROOM, name), "attack", ROOM)
-    try:
-        return maker(**settings)
-    except TypeError as error:
-        raise InputError(f"the method refuses its settings: {error}", at="method", value=name, fix="see `vidi list attacks`") from error
+    return make(ROOM, "attack", name, settings, fix="see `vidi list attacks`")
 
 
 def at_least(least: float, **values: float | None) -> None:

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from vidi.core.calls import parse_call
 from vidi.core.dataset import Dataset
-from vidi.core.discovery import load, member
+from vidi.core.discovery import make
 from vidi.core.net import Net
 from vidi.core.seeds import Draw
 from vidi.core.task import Task
+from vidi.engine.evaluate import Scored
 from vidi.errors import InputError
 from vidi.labels import Label
 from vidi.model import Model
@@ -58,6 +59,23 @@ class Perturb(Protocol):
         """
 
 
+class Transfer(Protocol):
+    """The attack that was made for the undefended model, shown to another one."""
+
+    def __call__(self, other: Model, /) -> tuple[Sequence[bool], Sequence[bool]]:
+        """By picture that the verb attacked: whether the other model is right on it when clean, and whether the attacked picture fools it."""
+
+
+class Before(Protocol):
+    """The undefended model under the verb's attack: its scores on the canvases, clean and attacked, and by picture whether the model was right
+    and whether the attack fooled it."""
+
+    clean: Scored
+    robust: Scored
+    right: Sequence[bool]
+    fooled: Sequence[bool]
+
+
 @dataclass(frozen=True)
 class Work:
     """What a defense is given.
@@ -81,6 +99,8 @@ class Work:
         batch: pictures per step of all that is no training.
         seed: of everything random that is no training.
         split: the split that the verb scores on; its labels must not be learned from.
+        before: for findings: the undefended model under the verb's attack; None until that was done.
+        transfer: for findings: the verb's attack on the undefended model, shown to another; None until that was attacked.
     """
 
     model: Model
@@ -103,6 +123,8 @@ class Work:
     batch: int = 64
     seed: int = 0
     split: str = "test"
+    before: Before | None = None
+    transfer: Transfer | None = None
 
     @property
     def net(self) -> Net:
@@ -119,6 +141,7 @@ class Findings:
         n: how many things a number was computed from.
         sections: tables, plots and pictures, see `vidi.report`.
         notes: sentences that are printed.
+        verdict: ``better`` or ``not better`` and why, of a defense that changes no prediction; None: by the robust scores.
     """
 
     numbers: dict[str, float | None] = field(default_factory=dict)
@@ -126,6 +149,7 @@ class Findings:
     n: dict[str, int] = field(default_factory=dict)
     sections: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    verdict: tuple[str, str] | None = None
 
 
 class Defense(ABC):
@@ -152,8 +176,8 @@ class Defense(ABC):
         """The defended model, a new one on the same device; the verb writes its lineage and its file."""
 
     def attacked(self, work: Work, model: Model) -> Net:
-        """The net that attacks on the defended model go through: it must answer as the model does, with gradients that help the attacker
-        (straight through a purifier, the mean of several draws). Default: the model's own."""
+        """The net that is attacked and scored for the defended model, with gradients that help the attacker. Default: the model's own; else
+        one that stands for what the defense promises (the mean of several draws), whose scores are not those of the model's file."""
         return model.net
 
     def findings(self, work: Work, model: Model) -> Findings:
@@ -170,11 +194,7 @@ def make_defense(text: str) -> tuple[Defense, dict[str, Any]]:
         InputError: settings that it does not have or refuses.
     """
     name, settings = parse_call(text, "method")
-    maker = member(load(ROOM, name), "defense", ROOM)
-    try:
-        return maker(**settings), settings
-    except TypeError as error:
-        raise InputError(f"the method refuses its settings: {error}", at="method", value=text, fix="see `vidi list defenses`") from error
+    return make(ROOM, "defense", name, settings, value=text, fix="see `vidi list defenses`"), settings
 
 
 def between(low: float, high: float, **values: float | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,8 +16,9 @@ from vidi.engine.objective import Objective
 from vidi.errors import InputError
 from vidi.methods.defend._ascent import Ball, Rise, ascend, distance_from, loss_of, near, tells, total
 from vidi.methods.defend._awp import Perturbation
-from vidi.methods.defend._base import Budget, between
+from vidi.methods.defend._base import Budget, Work, between
 from vidi.methods.defend._size import parse_size
+from vidi.methods.defend._training import TrainedDefense
 
 PACE = 2.5
 """Length of all steps together, in budgets, where no length is set."""
@@ -103,3 +104,31 @@ class Adversarial(Objective, ABC):
             "method": self.name, "norm": self.budget.norm, "budget": self.budget.size, "steps": self.steps, "step": self.step, "ramp": self.ramp,
             "awp": self.awp,
         }  # fmt: skip
+
+
+class Weighed(Adversarial):
+    """An objective with a part that is weighed by `beta`, 0 or more."""
+
+    def __init__(self, budget: Budget, *, beta: float, **settings: Any):
+        super().__init__(budget, **settings)
+        between(0, 1e6, beta=beta)
+        self.beta = beta
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "beta": self.beta}
+
+
+class AdversarialTraining(TrainedDefense):
+    """Trains with an objective over attacked pictures, by the settings of that objective.
+
+    Attributes:
+        lowers: the objective.
+    """
+
+    lowers: ClassVar[type[Adversarial]]
+
+    def __init__(self, **settings: Any):
+        self.settings = settings
+
+    def objective(self, work: Work) -> Adversarial:
+        return self.lowers(work.budget, **self.settings)

@@ -11,6 +11,7 @@ import torch
 
 from vidi.core.console import quiet
 from vidi.core.dataset import Dataset, Sample
+from vidi.core.net import Net
 from vidi.core.task import Task
 from vidi.engine.canvases import canvas_dataset
 from vidi.engine.evaluate import Scored, make_loader, score, settings_of
@@ -49,12 +50,13 @@ class Side:
 
 
 def side(
-    model: Model, task: Task, dataset: Dataset, clean: Sequence[Sample], attacked: Sequence[Sample], fooled: tuple[Sequence[bool], Sequence[bool]],
+    model: Model, net: Net, task: Task, dataset: Dataset, clean: Sequence[Sample], attacked: Sequence[Sample], fooled: tuple[Sequence[bool], Sequence[bool]],
     *, batch: int, intervals: int, device: torch.device,
 ) -> Side:  # fmt: skip
     """A model's scores on canvases.
 
     Args:
+        net: what answers for it.
         dataset: that the canvases were made from.
         fooled: right before, fooled after.
         intervals: bootstrap resamples.
@@ -64,7 +66,7 @@ def side(
         canvases = canvas_dataset(dataset, samples, name)
         loader = make_loader(canvases, model.preprocess, batch, cache="none")
         with quiet():
-            scored.append(score(model.net, canvases, loader, task, device=device, settings=settings_of(model.card), metrics=task.watch, intervals=intervals))
+            scored.append(score(net, canvases, loader, task, device=device, settings=settings_of(model.card), metrics=task.watch, intervals=intervals))
         loader.store.close()
     return Side(scored[0], scored[1], *fooled)
 
@@ -109,7 +111,7 @@ def report(before: Side, after: Side, task: Task, about: dict[str, Any], found: 
             numbers[name], n[name] = result.numbers.get(key), result.n.get(key, len(scored.dataset))
             intervals |= {name: result.intervals[key]} if key in result.intervals else {}
         numbers[f"{when}.fooled"], n[f"{when}.fooled"] = one.share_fooled(), int(np.sum(one.right))
-    word, why = verdict(before, after, task, found)
+    word, why = extra.verdict or verdict(before, after, task, found)
     keys = [f"{when}.{what}{task.primary}" for when in ("before", "after") for what in ("", "robust_")]
     about = about | {
         "verdict": word, "why": why, "cost": cost(before, after, task), "checks": {check.name: check.verdict for check in found}, "key_numbers": keys,

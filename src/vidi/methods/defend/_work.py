@@ -79,10 +79,14 @@ def about(work: Work, file: str | Path | Model) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write(work: Work, defended: Model, report: Report, out: str | None, trained: bool) -> None:
+def write(work: Work, defended: Model, report: Report, out: str | None, trained: bool, own: bool = True) -> None:
     """Stamp the defended model with where it comes from and what was measured, and write it with the report: into the folder, and to `out`.
 
     A training's folder keeps its last epoch; ``weights/best.vidi``, which the folder stands for, becomes the defended model.
+
+    Args:
+        trained: whether the folder is a training's.
+        own: whether the numbers are those of the model's own net, so that its card may have them.
     """
     facts = report.about
     line = {"from": work.file, "kind": "defended", **{key: facts[key] for key in ("weights", "method", "norm", "budget", "fresh", "attack", "verdict")}}
@@ -92,7 +96,7 @@ def write(work: Work, defended: Model, report: Report, out: str | None, trained:
         side, _, key = name.partition(".")
         if side == "after" and value is not None:
             (attacked if key.startswith("robust_") else clean)[key.removeprefix("robust_")] = value
-    measured = {work.split: {**defended.card.numbers.get(work.split, {}), **clean}, f"{work.split}.attacked": attacked}
+    measured = {work.split: {**defended.card.numbers.get(work.split, {}), **clean}, f"{work.split}.attacked": attacked} if own else {}
     card = defended.card
     defended.card = card.model_copy(update={"lineage": [*work.model.card.lineage, *card.lineage, line], "numbers": {**card.numbers, **measured}})
     places = [(work.folder / "weights" / "best.vidi", work.folder / REPORT)] if trained or not out else []

@@ -7,7 +7,6 @@ steps from then on, which brings robustness back (Li et al. 2020, arXiv:2006.030
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -20,9 +19,8 @@ from vidi.engine.held import held
 from vidi.engine.loop import Loop
 from vidi.errors import InputError
 from vidi.methods.defend._ascent import Rise, ascend, loss_of, slope, tells
-from vidi.methods.defend._base import Budget, Work, between
-from vidi.methods.defend._objective import Adversarial
-from vidi.methods.defend._training import TrainedDefense
+from vidi.methods.defend._base import Budget, between
+from vidi.methods.defend._objective import Adversarial, AdversarialTraining
 from vidi.methods.defend._watch import Sight, Watch, batches
 
 LONGER = 1.25
@@ -98,18 +96,11 @@ class Guarded(Adversarial):
         return {**super().to_dict(), "guard": self.guard}
 
 
-@dataclass
-class Fast(TrainedDefense):
+class Fast(AdversarialTraining):
     """See `Guarded` and `Adversarial` for the settings."""
 
-    step: float | str | None = None
-    ramp: float = 0.0
-    awp: float = 0.0
-    guard: int = 50
     name: ClassVar[str] = "fast"
-
-    def objective(self, work: Work) -> Guarded:
-        return Guarded(work.budget, guard=self.guard, step=self.step, ramp=self.ramp, awp=self.awp)
+    lowers = Guarded
 
 
 def defense(*, step: float | str | None = None, ramp: float = 0.0, awp: float = 0.0, guard: int = 50) -> Fast:
@@ -119,4 +110,4 @@ def defense(*, step: float | str | None = None, ramp: float = 0.0, awp: float = 
         guard: batches between two looks of the guard against catastrophic overfitting; 0: none.
         step, ramp, awp: see `vidi.methods.defend._objective.Adversarial`.
     """
-    return Fast(step, ramp, awp, guard)
+    return Fast(step=step, ramp=ramp, awp=awp, guard=guard)

@@ -4,8 +4,7 @@ al. 2020, *Improving Adversarial Robustness Requires Revisiting Misclassified Ex
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,24 +16,18 @@ from vidi.core.seeds import Draw
 from vidi.engine.loop import Loop
 from vidi.errors import InputError
 from vidi.labels import Label
-from vidi.methods.defend._base import Budget, Work, between
-from vidi.methods.defend._objective import Adversarial
-from vidi.methods.defend._training import TrainedDefense
+from vidi.methods.defend._base import Work
+from vidi.methods.defend._objective import AdversarialTraining, Weighed
 
 SURE = 1.0001
 """Keeps the logarithm of one minus a probability finite, as in the authors' code."""
 
 
-class Margins(Adversarial):
+class Margins(Weighed):
     """``boosted`` cross-entropy of attacked pictures, with the log of one minus the best wrong class's probability, plus `beta` times the
     divergence between clean and attacked outputs, weighed by one minus the clean probability of the true class (``robust``)."""
 
     name = "mart"
-
-    def __init__(self, budget: Budget, *, beta: float, **settings: Any):
-        super().__init__(budget, **settings)
-        between(0, 1e6, beta=beta)
-        self.beta = beta
 
     def aimed(self, loop: Loop, batch: Batch, draw: Draw) -> Batch:
         deciding(loop.net)
@@ -45,9 +38,6 @@ class Margins(Adversarial):
         key = deciding(loop.net)
         clean, moved = (loop.module(one.inputs)[key].float() for one in (batch, attacked))
         return mart(clean, moved, torch.from_numpy(decisions(batch.labels, clean.shape[1])).to(clean), self.beta)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {**super().to_dict(), "beta": self.beta}
 
 
 def mart(clean: Tensor, moved: Tensor, truth: Tensor, beta: float) -> dict[str, Tensor]:
@@ -96,24 +86,16 @@ def _refused() -> InputError:
                       fix="method=trades or method=pgd, which work on any loss")  # fmt: skip
 
 
-@dataclass
-class Mart(TrainedDefense):
+class Mart(AdversarialTraining):
     """See `Margins` and `Adversarial` for the settings."""
 
-    beta: float = 5.0
-    steps: int = 10
-    step: float | str | None = None
-    ramp: float = 0.0
-    awp: float = 0.0
     name: ClassVar[str] = "mart"
+    lowers = Margins
 
     def check(self, work: Work) -> None:
         super().check(work)
         deciding(work.net)
         decisions([label for label in work.dataset.labels if label is not None], 0)
-
-    def objective(self, work: Work) -> Margins:
-        return Margins(work.budget, beta=self.beta, steps=self.steps, step=self.step, ramp=self.ramp, awp=self.awp)
 
 
 def defense(*, beta: float = 5.0, steps: int = 10, step: float | str | None = None, ramp: float = 0.0, awp: float = 0.0) -> Mart:
@@ -123,4 +105,4 @@ def defense(*, beta: float = 5.0, steps: int = 10, step: float | str | None = No
         beta: weight of the second part; the paper has 5.
         steps, step, ramp, awp: see `vidi.methods.defend._objective.Adversarial`.
     """
-    return Mart(beta, steps, step, ramp, awp)
+    return Mart(beta=beta, steps=steps, step=step, ramp=ramp, awp=awp)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from vidi.core.batch import Batch
 from vidi.core.seeds import Draw
 from vidi.engine.loop import Loop
-from vidi.methods.defend._base import Work
-from vidi.methods.defend._objective import Adversarial
-from vidi.methods.defend._training import TrainedDefense
+from vidi.methods.defend._objective import Adversarial, AdversarialTraining
 
 
 class Attacked(Adversarial):
@@ -22,20 +19,13 @@ class Attacked(Adversarial):
         return self.climb(loop, batch, draw)
 
 
-@dataclass
-class Pgd(TrainedDefense):
+class Pgd(AdversarialTraining):
     """See `Adversarial` for the settings."""
 
-    steps: int = 7
-    step: float | str | None = None
-    ramp: float = 0.0
-    awp: float = 0.0
     name: ClassVar[str] = "pgd"
-
-    def objective(self, work: Work) -> Attacked:
-        return Attacked(work.budget, steps=self.steps, step=self.step, ramp=self.ramp, awp=self.awp)
+    lowers = Attacked
 
 
 def defense(*, steps: int = 7, step: float | str | None = None, ramp: float = 0.0, awp: float = 0.0) -> Pgd:
     """The method; see `vidi.methods.defend._objective.Adversarial` for the settings."""
-    return Pgd(steps, step, ramp, awp)
+    return Pgd(steps=steps, step=step, ramp=ramp, awp=awp)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from vidi.core.batch import Batch
 from vidi.core.console import progress
+from vidi.core.net import Net
 from vidi.core.seeds import Draw, permutation
 from vidi.engine.evaluate import make_loader
 from vidi.engine.infer import to_float
@@ -23,7 +24,7 @@ from vidi.engine.loop import Loop
 from vidi.engine.objective import Objective
 from vidi.errors import InputError
 from vidi.methods.defend._base import Findings, Work, between
-from vidi.methods.defend._smoothed import Smoothed, deciding
+from vidi.methods.defend._smoothed import Averaged, Smoothed, deciding
 from vidi.methods.defend._training import TrainedDefense
 from vidi.model import Model
 from vidi.ops.certify import ABSTAIN
@@ -62,21 +63,25 @@ class Smooth(TrainedDefense):
     alpha: float = 0.001
     radii: Sequence[float] = RADII
     pictures: int = 200
+    copies: int = 8
     name: ClassVar[str] = "smooth"
     picks: ClassVar[bool] = False
 
     def check(self, work: Work) -> None:
         between(1e-6, 100, sigma=self.sigma)
-        between(1, 10**7, samples=self.samples, first=self.first, pictures=self.pictures)
+        between(1, 10**7, samples=self.samples, first=self.first, pictures=self.pictures, copies=self.copies)
         between(1e-12, 0.5, alpha=self.alpha)
+        if int(self.copies) != self.copies:
+            raise InputError("a whole number", at="copies", value=self.copies)
         for one in self.radii:
             between(0, 1e6, radii=one)
-        if deciding(work.net) is None:
-            raise InputError("a vote needs exactly one class for each picture, which these predictions are not", at="method", value=self.name,
-                             fix="method=trades or method=pgd, which harden any prediction")  # fmt: skip
+        _key(self.name, work.net)
 
     def objective(self, work: Work) -> Noisy:
         return Noisy(float(self.sigma))
+
+    def attacked(self, work: Work, model: Model) -> Net:
+        return Averaged(model.net, _key(self.name, model.net), float(self.sigma), int(self.copies), work.seed)
 
     def findings(self, work: Work, model: Model) -> Findings:
         right, radii, answered = self.certified(work, model)
@@ -95,7 +100,7 @@ class Smooth(TrainedDefense):
         )
         notes = [
             f"{note} (of {count} pictures, each with confidence {1 - self.alpha:g}; {numbers['abstained']:.3f} abstained; {self.samples} copies reach no farther than {most:.3g})",
-            "certificates are about the vote over noisy copies and Euclidean distance; the attack above is on the net without noise",
+            f"attacked and scored is the mean over {self.copies} noisy copies, a part of the vote that the certificates are about; the model file answers without noise",
         ]
         sections: list[dict[str, Any]] = [
             {"kind": "table", "title": "Certified accuracy", "columns": ["radius (L2)", "certified accuracy", "n", "confidence"], "rows": rows},
@@ -105,14 +110,11 @@ class Smooth(TrainedDefense):
 
     def certified(self, work: Work, model: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """By picture: whether the vote is right, its radius, and whether it did not abstain, each (n,)."""
-        key = deciding(model.net)
-        if key is None:
-            raise InputError("the defended model has no vote", at="method", value=self.name)
         part = work.dataset.split(work.split)
         known = [i for i, sample in enumerate(part.samples) if sample.label is not None and sample.label.decision() is not None]
         kept = sorted(known[place] for place in permutation(len(known), work.seed, 0)[: self.pictures].tolist())
         part = part.with_samples(part.samples[i] for i in kept)
-        smoothed, rows = Smoothed(model.net, key, float(self.sigma), self.alpha), []
+        smoothed, rows = Smoothed(model.net, _key(self.name, model.net), float(self.sigma), self.alpha), []
         loader = make_loader(part, model.preprocess, work.batch, cache="none")
         try:
             with progress("certifying", len(part)) as bar, torch.no_grad():
@@ -130,6 +132,19 @@ class Smooth(TrainedDefense):
         return found[0].astype(bool), found[1], found[2].astype(bool)
 
 
+def _key(name: str, net: Net) -> str:
+    """The raw output that is voted by.
+
+    Raises:
+        InputError: there is none.
+    """
+    key = deciding(net)
+    if key is None:
+        raise InputError("a vote needs exactly one class for each picture, which these predictions are not", at="method", value=name,
+                         fix="method=trades or method=pgd, which harden any prediction")  # fmt: skip
+    return key
+
+
 def _reach(samples: int, alpha: float) -> float:
     """The largest radius, in sigmas, that so many copies can certify: all of them agree."""
     from scipy.stats import norm
@@ -138,8 +153,9 @@ def _reach(samples: int, alpha: float) -> float:
 
 
 def defense(
-    *, sigma: float = 0.25, samples: int = 1000, first: int = 100, alpha: float = 0.001, radii: Sequence[float] = RADII, pictures: int = 200
-) -> Smooth:
+    *, sigma: float = 0.25, samples: int = 1000, first: int = 100, alpha: float = 0.001, radii: Sequence[float] = RADII, pictures: int = 200,
+    copies: int = 8,
+) -> Smooth:  # fmt: skip
     """The method.
 
     Args:
@@ -149,5 +165,6 @@ def defense(
         alpha: chance that a certificate is wrong.
         radii: Euclidean distances, in units of the pixel range, of the table.
         pictures: at most so many are certified, chosen at random by the seed.
+        copies: noisy copies of a picture whose mean is attacked and scored in the place of the vote, each as dear as the net itself.
     """
-    return Smooth(sigma, samples, first, alpha, tuple(radii), pictures)
+    return Smooth(sigma, samples, first, alpha, tuple(radii), pictures, copies)

@@ -3,8 +3,7 @@ arXiv:1901.08573). How far is told by the outputs' own kinds: for classes it is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -12,24 +11,17 @@ from vidi.core.batch import Batch
 from vidi.core.seeds import Draw
 from vidi.engine.loop import Loop
 from vidi.methods.defend._ascent import ascend, near
-from vidi.methods.defend._base import Budget, Work, between
-from vidi.methods.defend._objective import Adversarial
-from vidi.methods.defend._training import TrainedDefense
+from vidi.methods.defend._objective import AdversarialTraining, Weighed
 from vidi.ops.divergence import divergence
 
 
-class Traded(Adversarial):
+class Traded(Weighed):
     """The net's loss on clean pictures, plus `beta` times the distance between its outputs on clean and on attacked ones (``robust``).
 
     The attack raises the same distance, from a hair beside the clean pictures, where its gradient vanishes. With beta 0 nothing is attacked.
     """
 
     name = "trades"
-
-    def __init__(self, budget: Budget, *, beta: float, **settings: Any):
-        super().__init__(budget, **settings)
-        between(0, 1e6, beta=beta)
-        self.beta = beta
 
     def aimed(self, loop: Loop, batch: Batch, draw: Draw) -> Batch:
         ball = self.ball(loop)
@@ -47,23 +39,12 @@ class Traded(Adversarial):
             parts["robust"] = self.beta * divergence(raw, loop.module(attacked.inputs), loop.net.kinds)
         return parts
 
-    def to_dict(self) -> dict[str, Any]:
-        return {**super().to_dict(), "beta": self.beta}
 
-
-@dataclass
-class Trades(TrainedDefense):
+class Trades(AdversarialTraining):
     """See `Traded` and `Adversarial` for the settings."""
 
-    beta: float = 6.0
-    steps: int = 10
-    step: float | str | None = None
-    ramp: float = 0.0
-    awp: float = 0.0
     name: ClassVar[str] = "trades"
-
-    def objective(self, work: Work) -> Traded:
-        return Traded(work.budget, beta=self.beta, steps=self.steps, step=self.step, ramp=self.ramp, awp=self.awp)
+    lowers = Traded
 
 
 def defense(*, beta: float = 6.0, steps: int = 10, step: float | str | None = None, ramp: float = 0.0, awp: float = 0.0) -> Trades:
@@ -73,4 +54,4 @@ def defense(*, beta: float = 6.0, steps: int = 10, step: float | str | None = No
         beta: weight of robustness beside the clean loss; the paper has 1 to 6.
         steps, step, ramp, awp: see `vidi.methods.defend._objective.Adversarial`.
     """
-    return Trades(beta, steps, step, ramp, awp)
+    return Trades(beta=beta, steps=steps, step=step, ramp=ramp, awp=awp)

@@ -137,7 +137,7 @@ def enhanced(model: Model, steps: nn.Sequential, report: Report | None) -> Model
     if report is not None:
         line |= {key: report.about[key] for key in ("data", "fingerprint", "split", "samples", "verdict", "why")}
     update = {
-        "enhance": calls, "recipe": {**card.recipe, "enhance": calls}, "lineage": [*card.lineage, line], "numbers": {}, "calibration": {},
+        "enhance": calls, "recipe": {**card.recipe, "enhance": calls}, "lineage": [*card.lineage, line], "numbers": {}, "calibration": {}, "alarm": None,
         "versions": {**card.versions, "vidi": vidi.__version__}, "weights_sha256": "",
     }  # fmt: skip
     return Model(net, card.model_copy(update=update), device=str(model.runner.device))
@@ -149,15 +149,3 @@ def keep(report: Report, model: Model, folder: str | None) -> None:
         report.save(Path(folder) / "report.json")
         report.html(Path(folder) / "report.html")
     model.reports = {**model.reports, "enhance.json": json.dumps(report.to_dict(), allow_nan=False).encode()}
-
-
-def save(model: Model, path: str, source: Any) -> Path:
-    """Write the new model, but not over the one it was made from.
-
-    Raises:
-        InputError: it would be the same file.
-    """
-    target = Path(path)
-    if isinstance(source, (str, Path)) and target.exists() and Path(source).exists() and target.samefile(source):
-        raise InputError("the old model would be lost", at="out", value=path, fix="another file")
-    return model.save(target)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vidi.core.calls import parse_call
-from vidi.core.discovery import load, member
+from vidi.core.discovery import load, make, member
 from vidi.core.net import Net
 from vidi.core.recipe import split_list
 from vidi.core.seeds import Draw
@@ -122,11 +122,7 @@ def make_explainer(name: str, **settings: Any) -> Explainer:
         ChoiceError: no such method.
         InputError: settings that it does not have or refuses.
     """
-    maker = member(load(ROOM, name), "explainer", ROOM)
-    try:
-        return maker(**settings)
-    except TypeError as error:
-        raise InputError(f"the method refuses its settings: {error}", at="method", value=name, fix="see `vidi list explainers`") from error
+    return make(ROOM, "explainer", name, settings, fix="see `vidi list explainers`")
 
 
 def parse_methods(text: str, *, layer: str | None = None, steps: int | None = None) -> dict[str, Explainer]:

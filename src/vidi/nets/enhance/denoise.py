@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from vidi.errors import InputError
 from vidi.nets.blocks.denoiser import Denoiser, frozen, load_denoiser
+from vidi.ops.straight import straight_through
 
 
 class Denoise(nn.Module):
@@ -22,8 +22,7 @@ class Denoise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.net(x)
-        kept = out.clamp(0, 1)
-        return kept.detach() + (out - out.detach()) if torch.is_grad_enabled() else kept  # gradients also where the value is cut off
+        return straight_through(out, out.clamp(0, 1))  # gradients also where the value is cut off
 
 
 def enhance(*, file: str | None = None, width: int | None = None, depth: int | None = None) -> nn.Module:
