@@ -72,7 +72,7 @@ def write(dataset: Dataset, folder: Path, *, top: int = 5, draw: bool = True, cr
     folder.mkdir(parents=True, exist_ok=True)
     names = list(dataset.space.names) if dataset.space else []
     rows: list[dict[str, Any]] = [
-        {"id": sample.id, **_moment(sample), **(sample.label.to_dict() if sample.label is not None else {})} for sample in dataset.samples
+        {"id": sample.id, **_beside(sample), **(sample.label.to_dict() if sample.label is not None else {})} for sample in dataset.samples
     ]
     write_json(folder / "predictions.json", {"names": names, "predictions": rows})
     _write_table(dataset, folder / "predictions.csv", names, top)
@@ -86,14 +86,14 @@ def write(dataset: Dataset, folder: Path, *, top: int = 5, draw: bool = True, cr
     say(f"predictions in {folder}")
 
 
-def _moment(sample: Sample) -> dict[str, Any]:
-    """When a frame of a video was seen."""
-    return {key: sample.extra[key] for key in ("frame", "seconds") if key in sample.extra}
+def _beside(sample: Sample) -> dict[str, Any]:
+    """When a frame of a video was seen, and what the model's alarm says of it."""
+    return {key: sample.extra[key] for key in ("frame", "seconds", "suspicion", "suspect") if key in sample.extra}
 
 
 def _write_table(dataset: Dataset, path: Path, names: list[str], top: int) -> None:
     """One row per picture, or one per thing where labels hold things."""
-    rows = [(sample.id, _moment(sample) | record) for sample in dataset.samples for record in (sample.label.records(names, top) if sample.label is not None else [{}])]
+    rows = [(sample.id, _beside(sample) | record) for sample in dataset.samples for record in (sample.label.records(names, top) if sample.label is not None else [{}])]
     columns = list(dict.fromkeys(key for _, record in rows for key in record))
     with atomic_write(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")

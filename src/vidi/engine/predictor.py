@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from vidi.core.batch import check_batch
 from vidi.core.console import progress, quiet
 from vidi.core.dataset import Dataset, Sample
 from vidi.data import video
+from vidi.engine.alarm import SUSPICION, Watched
 from vidi.engine.decoding import decoding
 from vidi.engine.evaluate import make_loader
 from vidi.engine.infer import infer
@@ -53,6 +54,7 @@ class Predictor:
         self.settings = {"conf": conf, "iou": iou, "max_det": max_det, "nms": nms}
         self.views = parse_views(tta)
         self.tiling = parse_tiling(tile, overlap, whole, model.preprocess.size, model.card.recipe)
+        self.watched = None if model.card.alarm is None or self.tiling is not None else Watched(model.net, model.card.alarm.steps)
         self.classes = None if classes is None else _class_indices(classes, model.names)
         family = FAMILIES[model.net.predicts.family]
         if self.tiling is not None and not family.tileable():
@@ -62,18 +64,32 @@ class Predictor:
 
     def labels(self, dataset: Dataset, title: str = "predicting") -> list[Label]:
         """One label per sample, in the pictures' own pixels."""
+        return self._seen(dataset, title)[0]
+
+    def _seen(self, dataset: Dataset, title: str = "predicting") -> tuple[list[Label], list[dict[str, Any]]]:
+        """Labels, and what the model's alarm says of each picture."""
         model, device = self.model, torch.device(self.model.runner.device)
         with decoding(model.net, **self.settings):
             if self.tiling is not None:
                 found = infer_tiles(model.net, dataset, model.preprocess, self.tiling, device=device, batch=self.batch, views=self.views, title=title)
+                told: list[dict[str, Any]] = [{} for _ in found]
             else:
                 loader = make_loader(dataset, model.preprocess, self.batch, cache="none")
                 with contextlib.closing(loader.store):
-                    found = infer(model.net, loader, len(dataset), device=device, views=self.views, title=title).labels
+                    keys = () if self.watched is None else (SUSPICION,)
+                    seen = infer(self.watched or model.net, loader, len(dataset), device=device, views=self.views, raw_keys=keys, title=title)
+                found, told = seen.labels, self._told(seen.raw, len(dataset))
         least = self._least()
         found = found if least is None else [label.confident(least) for label in found]
         found = found if self.classes is None else [label.only(self.classes) for label in found]
-        return [label.tidied(self.min_area) for label in found] if self.min_area else found
+        return [label.tidied(self.min_area) for label in found] if self.min_area else found, told
+
+    def _told(self, raw: Mapping[str, np.ndarray], count: int) -> list[dict[str, Any]]:
+        """``suspicion`` and ``suspect`` by picture, where the model has an alarm."""
+        alarm = self.model.card.alarm
+        if alarm is None or SUSPICION not in raw:
+            return [{} for _ in range(count)]
+        return [{SUSPICION: float(value), "suspect": bool(value > alarm.threshold)} for value in raw[SUSPICION]]
 
     def _least(self) -> np.ndarray | None:
         """The smallest score that counts, by class: `conf` also bounds what views merged; else the card's thresholds."""
@@ -83,9 +99,21 @@ class Predictor:
 
     def predict(self, dataset: Dataset) -> Dataset:
         """The data set with predictions for labels."""
-        predicted = dataset.with_samples(replace(sample, label=label, extra={}) for sample, label in zip(dataset.samples, self.labels(dataset)))
+        labels, told = self._seen(dataset)
+        predicted = dataset.with_samples(replace(sample, label=label, extra=extra) for sample, label, extra in zip(dataset.samples, labels, told))
         predicted.space = self.model.net.predicts
+        predicted.notes = self._warned(predicted)
         return predicted
+
+    def _warned(self, predicted: Dataset) -> list[str]:
+        """A sentence about suspect pictures, or about an alarm that could not be heard."""
+        if self.model.card.alarm is None:
+            return []
+        if self.watched is None:
+            return ["the model's alarm for changed pictures looks at whole pictures, not at tiles"]
+        suspect = [sample.id for sample in predicted.samples if sample.extra.get("suspect")]
+        few = ", ".join(suspect[:5]) + (" …" if len(suspect) > 5 else "")
+        return [f"{len(suspect)} of {len(predicted)} pictures are suspect: their answers move too far when small changes are washed out: {few}"] if suspect else []
 
     def watch(self, source: str | Path | int, *, stride: int = 1, out: Path | None = None) -> Dataset:
         """Predict the frames of a video or camera a batch at a time, in constant memory but for the labels.
@@ -108,9 +136,10 @@ class Predictor:
         with writer or contextlib.nullcontext(), progress("predicting", count // stride) as bar, contextlib.closing(video.frames(source, stride)) as stream:
             try:
                 for chunk in chunks(stream, self.batch if number is None else 1):
-                    labels = self.labels_of([pixels for _, _, pixels in chunk])
-                    for (index, seconds, pixels), label in zip(chunk, labels):
-                        where = {"frame": index, "seconds": round(seconds, 6)}
+                    with quiet():
+                        labels, told = self._seen(_in_memory([pixels for _, _, pixels in chunk]))
+                    for (index, seconds, pixels), label, extra in zip(chunk, labels, told):
+                        where = {"frame": index, "seconds": round(seconds, 6), **extra}
                         samples.append(Sample(f"{name}#{index:06d}", {}, label, None, name, None, where))
                         if writer is not None:
                             writer.add(label.draw(pixels, self.model.names))
@@ -122,7 +151,11 @@ class Predictor:
     def labels_of(self, arrays: Sequence[np.ndarray]) -> list[Label]:
         """One label per picture in memory, without a word on the terminal."""
         with quiet():
-            return self.labels(Dataset([Sample(f"{i}", {"image": pixels}) for i, pixels in enumerate(arrays)]))
+            return self.labels(_in_memory(arrays))
+
+
+def _in_memory(arrays: Sequence[np.ndarray]) -> Dataset:
+    return Dataset([Sample(f"{i}", {"image": pixels}) for i, pixels in enumerate(arrays)])
 
 
 def chunks(stream: Iterable[tuple[int, float, np.ndarray]], size: int) -> Iterator[list[tuple[int, float, np.ndarray]]]:

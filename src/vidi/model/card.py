@@ -14,10 +14,24 @@ from vidi.labels import FAMILIES
 FORMAT = 1
 
 
+class Alarm(BaseModel):
+    """From how far an answer moves when small changes are washed out a picture is called suspect, see `vidi.engine.alarm`.
+
+    `steps` are the squeezers, as calls; `rate` is the share of clean pictures that lay above `threshold`, of `pictures`.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    steps: list[str] = Field(min_length=1)
+    threshold: float = Field(ge=0, allow_inf_nan=False)
+    rate: float = Field(ge=0, le=1)
+    pictures: int = Field(ge=0)
+
+
 class Card(BaseModel):
     """Everything about a model but its weights; plain JSON, no code.
 
-    `enhance` holds the steps that pictures take first, as calls. `numbers` holds what was measured, by data split, with the fingerprint of the data it was measured on.
+    `enhance` holds the steps that pictures take first, as calls; `alarm` tells suspect pictures. `numbers` holds what was measured, by data split, with the fingerprint of the data it was measured on.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -28,6 +42,7 @@ class Card(BaseModel):
     net_options: dict[str, Any] = Field(default_factory=dict)
     head: str
     enhance: list[str] = Field(default_factory=list)
+    alarm: Alarm | None = None
     space: dict[str, Any]
     inputs: dict[str, dict[str, Any]]
     raw: dict[str, dict[str, Any]]

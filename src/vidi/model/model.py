@@ -146,6 +146,20 @@ class Model:
         write_container(path, members)
         return path
 
+    def save_new(self, path: str | Path, source: Any) -> Path:
+        """The same, but never over the model that this one was made from.
+
+        Args:
+            source: that model, or its file.
+
+        Raises:
+            InputError: it would be the same file.
+        """
+        target = Path(path)
+        if isinstance(source, (str, Path)) and target.exists() and Path(source).exists() and target.samefile(source):
+            raise InputError("the old model would be lost", at="out", value=path, fix="another file")
+        return self.save(target)
+
     def summary(self) -> dict[str, Any]:
         """Plain JSON values: kind, numbers (those measured on the test split, else the validation split, and all by split), about."""
         splits = self.card.numbers
@@ -159,6 +173,8 @@ class Model:
         lines = [f"{facts['task']} model: net {facts['net']}, {facts['parameters'] / 1e6:.2f} M parameters, input {facts['input'][0]}×{facts['input'][1]} ({facts['fit']})"]
         if self.card.enhance:
             lines.append(f"pictures are enhanced first: {', '.join(self.card.enhance)}")
+        if self.card.alarm:
+            lines.append(f"pictures are called suspect whose answers move by more than {self.card.alarm.threshold:.4g} under {', '.join(self.card.alarm.steps)}")
         lines.append(f"{len(self.names)} labels: {', '.join(self.names[:20])}{' …' if len(self.names) > 20 else ''}")
         for split, row in self.card.numbers.items():
             lines.append(f"{split}: " + ", ".join(f"{key} {value:.4f}" for key, value in row.items() if isinstance(value, float)))
@@ -212,15 +228,16 @@ def load(path: str | Path | Model, *, device: str = "cpu", code: Sequence[str | 
     head = _named(card.head, named, path)
     options = {key: _named(value, named, path) if isinstance(value, str) else value for key, value in card.net_options.items()}
     enhance = [_named(call, named, path) for call in _whole(card.enhance, path)]
+    alarm = card.alarm and card.alarm.model_copy(update={"steps": [_named(call, named, path) for call in _whole(card.alarm.steps, path)]})
     with discovery.only(named):
         built = build_net(net, head, card.label_space, options, enhance)
     fit_weights(built, parse(weights, path), path, allow_nonfinite)
-    return Model(built, card.model_copy(update={"task": task}), device=device, reports=reports)
+    return Model(built, card.model_copy(update={"task": task, "alarm": alarm}), device=device, reports=reports)
 
 
 def code_of(card: Card) -> list[str]:
     """The Python files from outside vidi that a model is made of."""
-    texts = [card.head, *card.enhance, *(value for value in card.net_options.values() if isinstance(value, str))]
+    texts = [card.head, *card.enhance, *(card.alarm.steps if card.alarm else ()), *(value for value in card.net_options.values() if isinstance(value, str))]
     files = [*(_file(text, call=False) for text in (card.task, card.net)), *map(_file, texts)]
     return [file for file in files if file is not None]
 

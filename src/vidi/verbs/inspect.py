@@ -35,7 +35,7 @@ def inspect(model: str, *, code: list[str] | None = None) -> Report:
     ]
     sections = [{"kind": "table", "title": title, "columns": columns, "rows": [list(row) for row in rows]} for title, columns, rows in tables if rows]
     about = {
-        "file": str(model), "task": card.task, "net": card.net, "head": card.head, "net_options": card.net_options, "enhance": card.enhance, "input": card.preprocess,
+        "file": str(model), "task": card.task, "net": card.net, "head": card.head, "net_options": card.net_options, "enhance": card.enhance, "alarm": card.alarm and card.alarm.model_dump(), "input": card.preprocess,
         "labels": list(card.label_space.names), "data": card.data.get("name"), "trained_on": card.data, "thresholds": card.thresholds, "created": card.created, "weights_sha256": card.weights_sha256,
         "layers": loaded.layers(),
     }  # fmt: skip

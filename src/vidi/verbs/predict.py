@@ -87,7 +87,7 @@ def predict(
     else:
         dataset, bad = outputs.readable(sources(source), bad_samples)
         predicted = predictor.predict(dataset)
-        predicted.notes = [f"left out {sample}: {error.rule}" for sample, error in bad]
+        predicted.notes += [f"left out {sample}: {error.rule}" for sample, error in bad]
     if folder is not None:
         outputs.write(predicted, folder, top=top, draw=draw, crops=crops, format=format)
     return predicted
