@@ -124,7 +124,7 @@ def lines(section: dict[str, Any], width: float = WIDE) -> str:
         for run in _stretches(one["points"]):
             if len(run) > 1:
                 parts.append(
-                    element("path", d=_path(_thin(run), x, y), class_=f"line {color}{' dash' if one.get('dash') else ''}")
+                    element("path", d=_path(_thin(run), x, y), class_=f"line {color}{' dash' if one.get('dash') or index >= COLORS else ''}")
                 )
             if len(run) == 1 or one.get("marks") or len(one["points"]) <= 24:
                 parts += [_mark(point, x, y, color, one, None) for point in run]

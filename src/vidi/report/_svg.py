@@ -137,7 +137,7 @@ def frame(x: Axis, y: Axis, x_name: str, y_name: str) -> list[str]:
 
 
 def legend(names: Sequence[str], width: float, classes: Sequence[str] = ()) -> tuple[list[str], float]:
-    """A row (or rows) of color and name, and its height; nothing for a single unnamed or lone series."""
+    """A row (or rows) of color and name, and its height; nothing for a single unnamed or lone series. Where colors come again their keys are hollow."""
     if len(names) < 2:
         return [], 0.0
     parts, x, y = [], 4.0, 14.0
@@ -147,7 +147,8 @@ def legend(names: Sequence[str], width: float, classes: Sequence[str] = ()) -> t
         if x > 4 and x + step > width:
             x, y = 4.0, y + 20
         kind = classes[index] if index < len(classes) else f"c{index % COLORS}"
-        parts.append(element("rect", x=x, y=y - 9, width=12, height=10, rx=2, class_=f"fill {kind}"))
+        look = "line" if index >= max(COLORS, len(classes)) else "fill"
+        parts.append(element("rect", x=x, y=y - 9, width=12, height=10, rx=2, class_=f"{look} {kind}"))
         parts.append(words(name, x + 18, y, 32, class_="key"))
         x += step
     return parts, y + 10
