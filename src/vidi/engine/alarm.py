@@ -35,7 +35,7 @@ class Watched(Net):
 
     def __init__(self, net: Net, steps: Sequence[str]):
         super().__init__()
-        self.net = net
+        self.net, self.steps = net, list(steps)
         device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
         self.squeezers = nn.ModuleList(make_step(step) for step in steps).to(device)
         self.inputs, self.kinds, self.space = net.inputs, {**net.kinds, SUSPICION: "aux"}, net.space

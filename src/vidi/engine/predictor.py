@@ -14,16 +14,21 @@ import torch
 from vidi.core.batch import check_batch
 from vidi.core.console import progress, quiet
 from vidi.core.dataset import Dataset, Sample
+from vidi.core.net import Net
 from vidi.data import video
 from vidi.engine.alarm import SUSPICION, Watched
 from vidi.engine.decoding import decoding
 from vidi.engine.evaluate import make_loader
+from vidi.engine.fuse import fused
 from vidi.engine.infer import infer
 from vidi.engine.tiles import infer_tiles, parse_tiling
 from vidi.engine.views import parse_views
 from vidi.errors import InputError, nearest
 from vidi.labels import FAMILIES, Label
 from vidi.model import Model
+
+MANY = 32
+"""Pictures from which on it pays to make a faster net first."""
 
 
 class Predictor:
@@ -55,6 +60,7 @@ class Predictor:
         self.views = parse_views(tta)
         self.tiling = parse_tiling(tile, overlap, whole, model.preprocess.size, model.card.recipe)
         self.watched = None if model.card.alarm is None or self.tiling is not None else Watched(model.net, model.card.alarm.steps)
+        self._net, self._count = model.net, 0
         self.classes = None if classes is None else _class_indices(classes, model.names)
         family = FAMILIES[model.net.predicts.family]
         if self.tiling is not None and not family.tileable():
@@ -69,20 +75,29 @@ class Predictor:
     def _seen(self, dataset: Dataset, title: str = "predicting") -> tuple[list[Label], list[dict[str, Any]]]:
         """Labels, and what the model's alarm says of each picture."""
         model, device = self.model, torch.device(self.model.runner.device)
+        net = self._quick(len(dataset))
         with decoding(model.net, **self.settings):
             if self.tiling is not None:
-                found = infer_tiles(model.net, dataset, model.preprocess, self.tiling, device=device, batch=self.batch, views=self.views, title=title)
+                found = infer_tiles(net, dataset, model.preprocess, self.tiling, device=device, batch=self.batch, views=self.views, title=title)
                 told: list[dict[str, Any]] = [{} for _ in found]
             else:
                 loader = make_loader(dataset, model.preprocess, self.batch, cache="none")
                 with contextlib.closing(loader.store):
                     keys = () if self.watched is None else (SUSPICION,)
-                    seen = infer(self.watched or model.net, loader, len(dataset), device=device, views=self.views, raw_keys=keys, title=title)
+                    seen = infer(self.watched or net, loader, len(dataset), device=device, views=self.views, raw_keys=keys, title=title)
                 found, told = seen.labels, self._told(seen.raw, len(dataset))
         least = self._least()
         found = found if least is None else [label.confident(least) for label in found]
         found = found if self.classes is None else [label.only(self.classes) for label in found]
         return [label.tidied(self.min_area) for label in found] if self.min_area else found, told
+
+    def _quick(self, count: int) -> Net:
+        """The net, with folded norms once there are many pictures."""
+        if self._count < MANY <= self._count + count:
+            self._net = fused(self.model.net, self.model.preprocess.size)
+            self.watched = self.watched and Watched(self._net, self.watched.steps)
+        self._count += count
+        return self._net
 
     def _told(self, raw: Mapping[str, np.ndarray], count: int) -> list[dict[str, Any]]:
         """``suspicion`` and ``suspect`` by picture, where the model has an alarm."""

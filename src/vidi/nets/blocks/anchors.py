@@ -53,7 +53,8 @@ class Anchors(nn.Module):
 
 def rows_of(level: Tensor, width: int) -> Tensor:
     """Predictions (B, count·width, H, W) of one map as (B, H·W·count, width), in the order of the anchors."""
-    return level.permute(0, 2, 3, 1).reshape(len(level), -1, width)
+    _, channels, tall, wide = level.shape
+    return level.permute(0, 2, 3, 1).reshape(len(level), tall * wide * (channels // width), width)
 
 
 @torch.no_grad()
