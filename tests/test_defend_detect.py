@@ -15,6 +15,7 @@ from vidi.engine.alarm import SUSPICION, Watched
 from vidi.errors import DataError, InputError, ModelError, VidiError
 from vidi.methods.attack._base import Budget
 from vidi.methods.defend._evade import evade
+from vidi.methods.defend.detect import verdict
 from vidi.model.card import parse_card
 from vidi.ops.divergence import divergence
 from vidi.tasks import classify
@@ -82,6 +83,13 @@ def test_predictions_of_a_guarded_model_say_what_is_suspect(guarded, tmp_path):
     model.card = model.card.model_copy(update={"alarm": quiet})
     again = vidi.predict(model, pictures[1:])
     assert again[0].extra["suspect"] and any("suspect" in note for note in again.notes)
+
+
+@pytest.mark.parametrize(("past", "false", "word"), [((0.4, 0.3, 0.5), 0.05, "better"), ((0.98, 0.95, 0.992), 0.003, "better"), ((0.98, 0.95, 0.992), 0.04, "not better"), (None, 0.0, "not better")])
+def test_an_alarm_helps_where_it_catches_more_than_it_cries_wolf(past, false, word):
+    share = {"unnoticed_knowing": past and past[0], "unnoticed": 0.1, "false_alarms": false}
+    bounds = {"unnoticed_knowing": past and past[1:], "false_alarms": (0.0, false)}
+    assert verdict(share, bounds, np.ones(10, bool))[0] == word
 
 
 class Line(Net):

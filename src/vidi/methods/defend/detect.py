@@ -85,7 +85,7 @@ class Detect(Defense):
         return Findings(
             {**share, "auc": None if np.isnan(area) else float(area)}, bounds, n, _sections(suspicion, guilty, alarm),
             [f"the threshold {alarm.threshold:.4g} was chosen on {alarm.pictures} clean pictures, {alarm.rate:.3f} of which lie above it"],
-            _verdict(share, bounds, hit[rows]),
+            verdict(share, bounds, hit[rows]),
         )  # fmt: skip
 
     def _quiet(self, work: Work) -> Dataset:
@@ -142,8 +142,9 @@ def _interval(share: float, count: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def _verdict(share: Mapping[str, float | None], bounds: Mapping[str, tuple[float, float]], fooled: np.ndarray) -> tuple[str, str]:
-    """By whether one who knows of the alarm gets fewer pictures past it than fool the net without one, beyond the interval."""
+def verdict(share: Mapping[str, float | None], bounds: Mapping[str, tuple[float, float]], fooled: np.ndarray) -> tuple[str, str]:
+    """By whether the alarm catches more of those who know of it than it rings for clean pictures, beyond both intervals; one that rang by chance
+    would do as much."""
     past = share["unnoticed_knowing"]
     if past is None:
         return NOT_BETTER, "the net is right on no picture"
@@ -152,7 +153,7 @@ def _verdict(share: Mapping[str, float | None], bounds: Mapping[str, tuple[float
         f"of {len(fooled)} pictures {fooled.mean():.3f} fool the net, and {past:.3f} ({low:.3f}–{high:.3f}) do so unnoticed when the attacker knows of the alarm"
         f" ({share['unnoticed']:.3f} when not); {share['false_alarms']:.3f} of clean pictures raise it"
     )
-    return (BETTER if high < fooled.mean() else NOT_BETTER), why
+    return (BETTER if fooled.mean() - high > bounds["false_alarms"][1] else NOT_BETTER), why
 
 
 def _sections(suspicion: np.ndarray, guilty: np.ndarray, alarm: Alarm) -> list[dict[str, Any]]:
