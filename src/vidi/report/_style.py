@@ -41,7 +41,7 @@ details{margin-top:14px}details table{margin-top:12px}summary{cursor:pointer;fon
 table{border-collapse:collapse;min-width:min(100%,560px);font-size:14.5px;overflow-wrap:normal}
 th{color:var(--soft);font-weight:550;font-size:13px;text-align:left;white-space:nowrap}
 th,td{padding:7px 20px 7px 0;border-bottom:1px solid var(--rule);vertical-align:top}
-td{unicode-bidi:plaintext;max-width:52ch;overflow-wrap:anywhere}
+td{unicode-bidi:plaintext;max-width:52ch;overflow-wrap:break-word}
 tbody tr:last-child td{border-bottom:0}
 .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .num+:not(.num){padding-left:14px}
