@@ -8,6 +8,7 @@ from torch import nn
 
 import vidi
 from vidi.core.space import Space
+from vidi.engine import predictor
 from vidi.engine.fuse import Fused, fused
 from vidi.model import build_net
 from vidi.tasks import classify, detect
@@ -75,7 +76,8 @@ def test_a_net_without_norms_is_left_as_it_is():
 
 
 @pytest.mark.parametrize("task", [classify, detect], ids=["classify", "detect"])
-def test_many_pictures_are_predicted_as_few_are(task, tmp_path):
+def test_many_pictures_are_predicted_as_few_are(task, tmp_path, monkeypatch):
+    monkeypatch.setattr(predictor, "MANY", 32)
     data = task.task.toy(40, 0)
     name = task.__name__.rpartition(".")[2]
     model = vidi.train(data, task=name, epochs=1, batch=8, imgsz=32, verbose=False, doctor=False, project=str(tmp_path))

@@ -12,15 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from vidi.core.net import Net
-from vidi.core.space import Space
-from vidi.labels import Label
+from vidi.core.wrapped import Wrapped
 from vidi.nets.enhance._steps import make_step
 from vidi.ops.divergence import divergence
 
 SUSPICION = "suspicion"
 
 
-class Watched(Net):
+class Watched(Wrapped):
     """A net with one more raw output, ``suspicion`` (B,): the farthest that its outputs move under any of the squeezers, 0 or more.
 
     Everything else is the net's own. The squeezers have gradients, so an attacker can see through the alarm.
@@ -34,26 +33,16 @@ class Watched(Net):
     """
 
     def __init__(self, net: Net, steps: Sequence[str]):
-        super().__init__()
-        self.net, self.steps = net, list(steps)
+        super().__init__(net)
+        self.steps = list(steps)
         device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
         self.squeezers = nn.ModuleList(make_step(step) for step in steps).to(device)
-        self.inputs, self.kinds, self.space = net.inputs, {**net.kinds, SUSPICION: "aux"}, net.space
-
-    @property
-    def predicts(self) -> Space:
-        return self.net.predicts
+        self.kinds = {**net.kinds, SUSPICION: "aux"}
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         raw = self.net(inputs)
         moved = [divergence(raw, self.net({**inputs, "image": squeeze(inputs["image"])}), self.net.kinds) for squeeze in self.squeezers]
         return {**raw, SUSPICION: torch.stack(moved).amax(0)}
-
-    def loss(self, raw: Mapping[str, Tensor], labels: Sequence[Label]) -> dict[str, Tensor]:
-        return self.net.loss(raw, labels)
-
-    def decode(self, raw: Mapping[str, Tensor]) -> list[Label]:
-        return self.net.decode(raw)
 
     def stages(self) -> dict[str, nn.Module]:
         return {**self.net.stages(), "squeezers": self.squeezers}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,15 +12,14 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from vidi.core.net import Net
-from vidi.core.space import Space
+from vidi.core.wrapped import Wrapped
 from vidi.engine.held import held
-from vidi.labels import Label
 
 NEAR = 1e-3
 """How far outputs may be apart, in shares of the largest; else the net is left as it is."""
 
 
-class Fused(Net):
+class Fused(Wrapped):
     """A net that forwards through a copy with folded norms; all else is the net's own, so its settings of decoding count.
 
     Args:
@@ -29,22 +28,11 @@ class Fused(Net):
     """
 
     def __init__(self, net: Net, swift: Net):
-        super().__init__()
-        self.net, self.swift = net, swift
-        self.inputs, self.kinds, self.space = net.inputs, net.kinds, net.space
-
-    @property
-    def predicts(self) -> Space:
-        return self.net.predicts
+        super().__init__(net)
+        self.swift = swift
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return self.swift(inputs)
-
-    def loss(self, raw: Mapping[str, Tensor], labels: Sequence[Label]) -> dict[str, Tensor]:
-        return self.net.loss(raw, labels)
-
-    def decode(self, raw: Mapping[str, Tensor]) -> list[Label]:
-        return self.net.decode(raw)
 
     def stages(self) -> dict[str, nn.Module]:
         return self.swift.stages()

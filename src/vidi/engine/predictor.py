@@ -27,7 +27,7 @@ from vidi.errors import InputError, nearest
 from vidi.labels import FAMILIES, Label
 from vidi.model import Model
 
-MANY = 32
+MANY = 128
 """Pictures from which on it pays to make a faster net first."""
 
 

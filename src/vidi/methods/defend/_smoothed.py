@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from vidi.core.net import Net
 from vidi.core.seeds import Draw
-from vidi.core.space import Space
+from vidi.core.wrapped import Wrapped
 from vidi.engine.held import held
-from vidi.labels import Label
 from vidi.ops import certify
 
 AT_ONCE = 256
@@ -81,7 +80,7 @@ class Smoothed:
         return certify.certify(chosen, bounded, self.sigma, self.alpha)
 
 
-class Averaged(Net):
+class Averaged(Wrapped):
     """What stands for the vote where gradients are needed: the mean of class probabilities over a few noisy copies of a picture.
 
     The noise is the same for every picture and at every call, so that nothing is hidden from an attacker: what it sees is what is judged
@@ -94,14 +93,9 @@ class Averaged(Net):
     """
 
     def __init__(self, net: Net, key: str, sigma: float, copies: int, seed: int = 0):
-        super().__init__()
-        self.net, self.key, self.sigma, self.copies, self.seed = net, key, sigma, copies, seed
-        self.inputs, self.kinds, self.space = net.inputs, net.kinds, net.space
+        super().__init__(net)
+        self.key, self.sigma, self.copies, self.seed = key, sigma, copies, seed
         self._noise = torch.zeros(0)
-
-    @property
-    def predicts(self) -> Space:
-        return self.net.predicts
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The net's raw outputs, mean over copies; `key` holds logarithms of mean probabilities."""
@@ -111,12 +105,3 @@ class Averaged(Net):
         each = [self.net({**inputs, "image": image + noise}) for noise in self._noise]
         logs = torch.stack([raw[self.key].log_softmax(1) for raw in each]).logsumexp(0) - math.log(self.copies)
         return {name: torch.stack([raw[name] for raw in each]).mean(0) for name in each[0]} | {self.key: logs}
-
-    def loss(self, raw: Mapping[str, Tensor], labels: Sequence[Label]) -> dict[str, Tensor]:
-        return self.net.loss(raw, labels)
-
-    def decode(self, raw: Mapping[str, Tensor]) -> list[Label]:
-        return self.net.decode(raw)
-
-    def stages(self) -> dict[str, nn.Module]:
-        return self.net.stages()
