@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from vidi.core.discovery import names
 from vidi.core.space import Space
 from vidi.errors import ChoiceError, RecipeError
 from vidi.labels import Classification
-from vidi.nets import densenet, mobilenet, resnet, small, vgg
+from vidi.nets import densenet, mobilenet, parts, resnet, small, vgg
+from vidi.nets.blocks.assemble import create_backbone
 from vidi.nets.blocks.attention import ATTENTIONS, create_attention, insert_attention
+from vidi.nets.blocks.cut import cut
 from vidi.nets.blocks.normalize import Normalize
 from vidi.nets.blocks.pool import POOLS, create_pool
 from vidi.testing.net import NotConforming, check_net
@@ -25,6 +28,7 @@ SMALLEST = {
     "densenet": {"growth": 4, "blocks": (2, 2), "stem": "small"},
     "efficientnet": {"variant": "lite0"},
     "mobilenet": {"width": 0.25, "stem": "small"},
+    "parts": {"backbone": "resnet(width=8)", "parts": 3},
     "resnet": {"width": 8},
     "small": {"widths": (8, 12)},
     "timm": {"name": "test_resnet"},
@@ -241,6 +245,7 @@ def _formula(name, x):
         "gem": flat.pow(3).mean(2).pow(1 / 3),
         "lse": (5 * flat).exp().mean(2).log() / 5,
         "soft": (flat * flat.exp()).sum(2) / flat.exp().sum(2),
+        "stripes": F.adaptive_avg_pool2d(x.double().repeat_interleave(6, 2), (6, 1)).flatten(1),
     }[name]
 
 
@@ -255,6 +260,39 @@ def test_pools_follow_their_formulas(name):
         hard.requires_grad_()
         pool(hard).sum().backward()
         assert pool(hard).isfinite().all() and hard.grad.isfinite().all()
+
+
+def test_pools_take_settings():
+    x = torch.rand(2, 6, 8, 3)
+    pool, width = create_pool("stripes(count=4)", 6)
+    assert width == 24 and torch.allclose(pool(x), F.adaptive_avg_pool2d(x, (4, 1)).flatten(1))
+    assert torch.allclose(create_pool("gem(p=1)", 6)[0](x), x.mean((2, 3)), atol=1e-5)
+    with pytest.raises(RecipeError, match="at=pool value=stripes\\(rows=4\\)"):
+        create_pool("stripes(rows=4)", 6)
+    with pytest.raises(RecipeError, match="at least one stripe"):
+        create_pool("stripes(count=0)", 6)
+
+
+@pytest.mark.parametrize("name", ["resnet", "vgg", "mobilenet", "densenet", "csp", "timm"])
+def test_cut_keeps_the_maps_before_it(name):
+    torch.manual_seed(0)
+    options = ", ".join(f"{key}={list(value) if isinstance(value, tuple) else value}" for key, value in SMALLEST[name].items())
+    body, x = create_backbone(f"{name}({options})").eval(), torch.rand(1, 3, 64, 48)
+    before, count = body(x), sum(p.numel() for p in body.parameters())
+    idle = cut(body, 0)
+    assert all(torch.equal(a, b) for a, b in zip(before[:1], body(x)))
+    assert idle and sum(p.numel() for p in body.parameters()) < count
+    assert not body.training and all(body.get_submodule(path) is not None for path in body.points)
+
+
+def test_cut_at_the_last_map_takes_nothing_away():
+    body = create_backbone("resnet(width=8)")
+    assert cut(body, len(body.strides) - 1) == [] and body.training
+
+
+def test_parts_needs_a_map_of_the_stride():
+    with pytest.raises(RecipeError, match="at=stride value=5 .*one of: 2, 4, 8, 16, 32"):
+        parts.net(CLASSES, "softmax", backbone="resnet(width=8)", stride=5)
 
 
 def test_unknown_pool_and_head():

@@ -145,6 +145,22 @@ def test_thresholds_are_chosen_for_things_and_for_independent_classes():
     assert tiled.evaluation.numbers == scored.evaluation.numbers
 
 
+def test_more_things_than_coco_counts():
+    """A picture of 144 things: with 100 that count some are never found."""
+    boxes = [(x, y, x + 5, y + 5, 0) for y in range(2, 120, 10) for x in range(2, 120, 10)]
+    truth = Detections(np.array([box[:4] for box in boxes]), None, np.zeros(len(boxes), np.int64))
+    data = Dataset([Sample("crowd", {"image": scene((124, 124), boxes)}, truth)], SPACE)
+    usual, most = (val(bright_model((124, 124)), data, intervals=0, max_det=most) for most in (None, 200))
+    assert 0.6 < usual.numbers["box_ap50"] < 0.75 and "box_ar100" in usual.numbers
+    assert most.numbers["box_ap50"] == 1 and most.numbers["box_ar200"] == 1 and most.about["max_det"] == 200
+
+
+def test_classes_have_no_most(classifier):
+    data = Dataset([Sample("one", {"image": np.zeros((32, 32, 3), np.uint8)}, Classification.one_hot(0, 2))], classifier.net.space)
+    with pytest.raises(RecipeError, match="at=max_det"):
+        val(classifier, data, max_det=5)
+
+
 def test_val_takes_views_and_tiles():
     picture = scene((160, 200), [(10, 10, 14, 14, 0), (90, 70, 93, 74, 1), (130, 120, 150, 140, 0)])
     truth = Detections(np.array([[10, 10, 14, 14], [90, 70, 93, 74], [130, 120, 150, 140]]), classes=np.array([0, 1, 0]))

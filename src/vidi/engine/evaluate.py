@@ -48,9 +48,10 @@ def score(
     title: str = "validating",
 ) -> Scored:  # fmt: skip
     """Run the net over a labeled data set and compute the task's numbers (or only those of `metrics`), with bootstrap intervals when
-    asked for. With `views` or `tiling`, of predictions made with them; a tiled picture has no loss, nor has one that is compared with others."""
+    asked for. With `views` or `tiling`, of predictions made with them; a tiled picture has no loss, nor has one that is compared with others.
+    ``settings["max_dets"]`` lets a picture (or tile) have so many things."""
     own: Any = getattr(net, "conf", None)
-    with decoding(net, conf=None if own is None else min(own, SCORED_FROM)):
+    with decoding(net, conf=None if own is None else min(own, SCORED_FROM), max_det=(settings or {}).get("max_dets")):
         if tiling is not None:
             rule, size = loader.store.preprocess, loader.batch
             found = Inference(infer_tiles(net, dataset, rule, tiling, device=device, batch=size, precision=precision, views=views, title=title))

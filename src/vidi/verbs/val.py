@@ -21,6 +21,7 @@ def val(
     tta: str | None = None,
     tile: str | int | None = None,
     overlap: float | None = None,
+    max_det: int | None = None,
     batch: int = 64,
     device: str = "auto",
     code: list[str] | None = None,
@@ -40,6 +41,7 @@ def val(
         tile: look at large pictures in tiles of this many pixels (HEIGHT,WIDTH or one side; auto: the net's input size; none),
             and at the whole; left out: as the model was trained.
         overlap: share of a tile that its neighbor shows as well; left out: as in training, or 0.2.
+        max_det: most things per picture and class that count (COCO: 100); more for pictures that show more.
         batch: pictures per step.
         device: auto, cpu, cuda, cuda:N or mps.
         code: Python files of the model's own net, head, backbone, neck or steps, which may be run.
@@ -70,20 +72,21 @@ def val(
     dataset = read(dataset, split=chosen)
     evaluate.check_space(loaded.net, dataset)
     loader = evaluate.make_loader(dataset, loaded.preprocess, batch)
-    settings = evaluate.settings_of(loaded.card)
+    settings = evaluate.settings_of(loaded.card) | ({} if max_det is None else {"max_dets": max_det})
     tiling = parse_tiling(tile, overlap, True, loaded.preprocess.size, loaded.card.recipe)
     scored = evaluate.score(
         loaded.net, dataset, loader, task, device=where, settings=settings, intervals=intervals, figures=True, title="scoring",
         views=parse_views(tta), tiling=tiling,
     )  # fmt: skip
     if thresholds:
-        settings = evaluate.tuned(scored, thresholds)
+        settings |= evaluate.tuned(scored, thresholds)
         scored = evaluate.rescore(scored, task, settings, intervals)
     about = {
         "model": str(model) if isinstance(model, (str, Path)) else "model", "task": loaded.card.task, "data": dataset.name, "split": chosen or "all",
         "samples": len(dataset), "fingerprint": dataset.fingerprint(), "weights": loaded.card.weights_sha256[:16], "enhance": loaded.card.enhance,
         "higher_is_better": {task.primary: task.higher_is_better}, **({"tta": tta} if tta else {}), **({"tile": list(tiling.size), "overlap": tiling.overlap} if tiling else {}),
-        **({"thresholds": [round(float(value), 6) for value in settings["thresholds"]]} if settings else {}),
+        **({"thresholds": [round(float(value), 6) for value in settings["thresholds"]]} if "thresholds" in settings else {}),
+        **({} if max_det is None else {"max_det": max_det}),
     }  # fmt: skip
     report = evaluate.report_of("val", scored, about)
     failures = check(report, gate or [])

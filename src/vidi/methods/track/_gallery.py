@@ -83,7 +83,8 @@ class Appearance:
         near: least IoU at which a near look replaces the cost of motion (there: 0.5).
         weight: share of the distance that is added to the cost of a pair, so that of two boxes that fit the right look wins (as in
             Deep OC-SORT, Maggiolino et al. 2023, arXiv:2302.11813); 0 leaves the plain minimum of BoT-SORT.
-        veto: distance from which on a pair is refused; 1 never.
+        veto: distance from which on a pair is refused; 1 never. A look that is hidden in part is far from its track's, so that little under 1
+            refuses many of the right ones.
         average: share of the old in the moving average of a track's vectors (there: 0.9).
         remember: seconds for which a track that was given up can be taken up again.
         recall: largest distance at which it is.
@@ -93,7 +94,7 @@ class Appearance:
     gate: float = 0.25
     near: float = 0.5
     weight: float = 0.5
-    veto: float = 0.9
+    veto: float = 0.99999
     average: float = 0.9
     remember: float = 30.0
     recall: float = 0.2

@@ -122,7 +122,7 @@ class Record:
         if pair.motion is not None and pair.limit is not None and pair.motion >= pair.limit:
             return f"refused: motion {pair.motion:.2f}, limit {pair.limit:.2f}"
         if pair.doubt is not None and looks is not None and pair.doubt >= looks.veto:
-            return f"refused: doubt {pair.doubt:.2f}, limit {looks.veto:.2f}"
+            return f"refused: doubt {pair.doubt:.5f}, limit {looks.veto:g}"
         return "refused: cost above the limit"
 
     # -- afterwards -----------------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ def tracker(
     appearance: float | None = 0.25,
     near: float = 0.5,
     weight: float = 0.5,
-    veto: float = 0.9,
+    veto: float = 0.99999,
     average: float = 0.9,
     remember: float = 30.0,
     recall: float = 0.2,
@@ -159,7 +159,7 @@ def tracker(
             belongs to it: see `vidi.methods.track._gallery.Appearance`.
         near: least overlap at which a near look replaces the cost of motion.
         weight: share of that distance in the cost of a match.
-        veto: distance from which on a match is refused.
+        veto: distance from which on a match is refused, near 1, for looks that are hidden in part are far from their own.
         average: share of the old in a track's average look.
         remember: seconds for which a track that was given up can be taken up again.
         recall: largest distance at which it is.

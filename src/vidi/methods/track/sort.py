@@ -43,7 +43,7 @@ def tracker(
     double: float = 0.45,
     appearance: float | None = 0.25,
     weight: float = 0.5,
-    veto: float = 0.9,
+    veto: float = 0.99999,
     average: float = 0.9,
     remember: float = 30.0,
     recall: float = 0.2,
@@ -65,7 +65,7 @@ def tracker(
         appearance: largest distance (1 − cosine) / 2 at which two looks may be one thing; None makes no use of vectors. What follows
             belongs to it: see `vidi.methods.track._gallery.Appearance`.
         weight: share of that distance in the cost of a match.
-        veto: distance from which on a match is refused.
+        veto: distance from which on a match is refused, near 1, for looks that are hidden in part are far from their own.
         average: share of the old in a track's average look.
         remember: seconds for which a track that was given up can be taken up again.
         recall: largest distance at which it is.

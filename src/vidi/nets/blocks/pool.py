@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vidi.errors import ChoiceError, nearest
+from vidi.core.calls import parse_call
+from vidi.errors import ChoiceError, RecipeError, nearest
 
 
 class Avg(nn.Module):
@@ -54,7 +55,7 @@ class GeM(nn.Module):
 
     def __init__(self, p: float = 3.0):
         super().__init__()
-        self.p = nn.Parameter(torch.tensor([p]))
+        self.p = nn.Parameter(torch.tensor([float(p)]))
 
     def forward(self, x: Tensor) -> Tensor:
         p = self.p.clamp(1.0, 32.0)
@@ -70,7 +71,7 @@ class LogSumExp(nn.Module):
 
     def __init__(self, r: float = 5.0):
         super().__init__()
-        self.r = nn.Parameter(torch.tensor([r]))
+        self.r = nn.Parameter(torch.tensor([float(r)]))
 
     def forward(self, x: Tensor) -> Tensor:
         r = self.r.clamp(0.1, 100.0)
@@ -104,6 +105,23 @@ class Attentive(nn.Module):
         return (x.float().flatten(2) * weight).sum(2)
 
 
+class Stripes(nn.Module):
+    """Mean over each of `count` horizontal stripes, side by side from top to bottom: what things that stand upright look like, part by
+    part (Sun et al. 2018, arXiv:1711.09349). A row of the map that two stripes cut counts in both, by its share."""
+
+    def __init__(self, count: int = 6):
+        super().__init__()
+        if count < 1:
+            raise RecipeError("at least one stripe", at="pool", value=count)
+        self.factor = count
+
+    def forward(self, x: Tensor) -> Tensor:
+        height = x.shape[2]
+        rows, cuts = torch.arange(height, device=x.device)[:, None], torch.arange(self.factor, device=x.device) * (height / self.factor)
+        share = (torch.minimum(rows + 1, cuts + height / self.factor) - torch.maximum(rows, cuts)).clamp_min(0)
+        return (x.float().mean(3) @ (share / share.sum(0))).flatten(1)
+
+
 POOLS = {
     "attentive": Attentive,
     "avg": Avg,
@@ -113,15 +131,18 @@ POOLS = {
     "lse": LogSumExp,
     "max": Max,
     "soft": SoftPool,
+    "stripes": Stripes,
 }
 
 
-def create_pool(name: str, channels: int) -> tuple[nn.Module, int]:
-    """The pooling of a name and how many features it gives.
+def create_pool(text: str, channels: int) -> tuple[nn.Module, int]:
+    """The pooling of a name, with settings if wanted (``stripes(count=4)``), and how many features it gives.
 
     Raises:
         ChoiceError: no such pooling.
+        RecipeError: settings that it does not have or refuses.
     """
+    name, settings = parse_call(text, "pool")
     if name not in POOLS:
         close = nearest(name, POOLS)
         raise ChoiceError(
@@ -131,5 +152,9 @@ def create_pool(name: str, channels: int) -> tuple[nn.Module, int]:
             fix=f"did you mean {', '.join(close)}?" if close else f"one of: {', '.join(POOLS)}",
         )
     kind = POOLS[name]
-    pool = kind(channels) if kind is Attentive else kind()
+    given = {"channels": channels} if kind is Attentive else {}
+    try:
+        pool = kind(**given, **settings)
+    except TypeError as error:
+        raise RecipeError(f"the pooling refuses its settings: {error}", at="pool", value=text) from error
     return pool, channels * pool.factor

@@ -16,7 +16,7 @@ from vidi.nets.blocks.pool import create_pool
 
 
 class Pooled(BackboneNet):
-    """A backbone's last map, pooled to one vector per picture, read by a head.
+    """A map of a backbone, pooled to one vector per picture, read by a head.
 
     Args:
         backbone: the feature extractor.
@@ -24,6 +24,7 @@ class Pooled(BackboneNet):
         head: name of a head (``nets/heads``) or a path to one.
         attention: name of an attention block inserted in the backbone, see `insert_attention`; None: none.
         pool: name of a pooling, see `create_pool`.
+        level: which of the backbone's maps, from fine to coarse.
         dropout: share of the pooled features dropped in training, 0..1.
         in_channels: channels of the pictures.
         head_options: passed to the head.
@@ -37,6 +38,7 @@ class Pooled(BackboneNet):
         *,
         attention: str | None = None,
         pool: str = "avg",
+        level: int = -1,
         dropout: float = 0.0,
         in_channels: int = 3,
         head_options: Mapping[str, Any] | None = None,
@@ -46,13 +48,14 @@ class Pooled(BackboneNet):
             from vidi.nets.blocks.attention import insert_attention
 
             insert_attention(backbone, attention)
-        self.pool, features = create_pool(pool, backbone.channels[-1])
+        self.level = level
+        self.pool, features = create_pool(pool, backbone.channels[level])
         self.dropout = nn.Dropout(dropout)
         self.head = member(load("nets/heads", head), "head", "nets/heads")(features, space, **(head_options or {}))
         self.kinds = dict(self.head.kinds) | {"features": "aux"}
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        features = self.pool(self.backbone(self.normalize(inputs["image"]))[-1])
+        features = self.pool(self.backbone(self.normalize(inputs["image"]))[self.level])
         return {"features": features, **self.head(self.dropout(features))}
 
     def loss(self, raw: Mapping[str, Tensor], labels: Sequence[Label]) -> dict[str, Tensor]:
