@@ -155,6 +155,9 @@ class AveragePrecision:
         drawn = table(title, ["class", "n", "predicted", *shown], [list(row) for row in zip(*parts)], found[f"{prefix}_ap"])
         cut = int(things.cut.sum())
         kept = f"The {caps[-1]} predictions of highest score count in each picture and class"
-        return [
-            drawn | {"note": f"{kept}; {cut} of {things.pictures} pictures had more." if cut else f"{kept}; no picture had more."}
-        ]
+        note = f"{kept}; {cut} of {things.pictures} pictures had more." if cut else f"{kept}; no picture had more."
+        wanted = things.truth.rows[~things.truth.crowd] * max(things.classes, 1) + things.truth.classes[~things.truth.crowd]
+        most = int(np.bincount(wanted).max(initial=0))
+        if most > caps[-1]:
+            note += f" A picture shows {most} things of one class, more than can be found so: `vidi val --max_det {2 * most}` counts all."
+        return [drawn | {"note": note}]
