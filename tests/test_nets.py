@@ -290,6 +290,12 @@ def test_cut_at_the_last_map_takes_nothing_away():
     assert cut(body, len(body.strides) - 1) == [] and body.training
 
 
+def test_parts_has_no_empty_stages():
+    net = parts.net(CLASSES, "softmax", backbone="resnet(width=8)", parts=2).eval()
+    assert list(net.stages()) == ["normalize", "stem", "layer1", "layer2", "pool", "head"]
+    assert net({"image": torch.rand(2, 3, 64, 32)})["features"].shape == (2, 32)
+
+
 def test_parts_needs_a_map_of_the_stride():
     with pytest.raises(RecipeError, match="at=stride value=5 .*one of: 2, 4, 8, 16, 32"):
         parts.net(CLASSES, "softmax", backbone="resnet(width=8)", stride=5)

@@ -31,8 +31,8 @@ class BackboneNet(Net):
         self.backbone = backbone
 
     def stages(self) -> dict[str, nn.Module]:
-        """Normalization and backbone; nets add what comes behind."""
-        return {"normalize": self.normalize, **self.backbone.stages()}
+        """Normalization and what there is of the backbone; nets add what comes behind."""
+        return {"normalize": self.normalize, **{name: stage for name, stage in self.backbone.stages().items() if not isinstance(stage, nn.Identity)}}
 
     @torch.no_grad()
     def prepare(self, inputs: Mapping[str, Tensor]) -> None:
