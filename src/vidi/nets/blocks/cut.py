@@ -20,6 +20,8 @@ def cut(backbone: Backbone, level: int, in_channels: int = 3) -> list[str]:
     Returns:
         Names of the stages that are empty now.
     """
+    if level == len(backbone.strides) - 1:
+        return []
     was = backbone.training
     backbone.eval()
     parameters = {name: [p for p in stage.parameters() if p.requires_grad] for name, stage in backbone.stages().items()}
