@@ -26,7 +26,7 @@ for name in chosen.only:
         "train", data, "--task", "instance", "--net", name, *NETS[name], f"weights={WEIGHTS}", "tile=256", "tile_empty=0.1", f"minutes={chosen.minutes}", "val=0", "val_every=1000000",
         f"augment={AUGMENT}", f"project={WORK / 'runs'}", f"name=cells-{name}", "exist_ok=true", "allow_bad=true",
     )  # fmt: skip
-    found = vidi("val", run / "weights" / "last.vidi", data, "--split", "test", "--intervals", "0", "--out", run / "val")["numbers"]
+    found = vidi("val", run / "weights" / "last.vidi", data, "--split", "test", "--max_det", 1000, "--intervals", "0", "--out", run / "val")["numbers"]
     status = json.loads((run / "status.json").read_text())
     numbers |= {f"{name}.{key}": found[key] for key in ("mask_ap50", "mask_ap", "boundary_ap", "box_ap50", "pq")} | {f"{name}.steps": status["step"]}
     vidi("predict", run / "weights" / "last.vidi", data / "test" / "images", "--conf", "0.4", "--out", run / "overlays")
