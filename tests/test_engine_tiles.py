@@ -111,6 +111,25 @@ def test_a_cut_part_gives_its_score_to_the_whole_and_classes_do_not_mix():
     assert len(other) == 2
 
 
+def test_a_box_that_is_out_gives_its_score_to_one_box_alone():
+    """Of two boxes of one window on the same thing, the lesser keeps its score when the better has taken the other window's."""
+    windows = np.array([[0, 0, 60, 60], [40, 0, 100, 60]])
+    left = Detections(np.array([[43, 10, 56, 30]]), np.array([0.8]))
+    right = Detections(np.array([[3, 10, 16, 30], [3, 12, 16, 33]]), np.array([0.9, 0.1]))
+    both = Detections.stitch([left, right], windows, (60, 100))
+    assert both.scores.tolist() == pytest.approx([0.9, 0.1])
+    weak = Detections.stitch([left, Detections(right.boxes, np.array([0.3, 0.1]))], windows, (60, 100))
+    assert weak.scores.tolist() == pytest.approx([0.8])
+
+
+def test_the_whole_picture_speaks_of_what_no_tile_shows_well():
+    windows = np.array([[0, 0, 60, 60], [40, 0, 100, 60], [0, 0, 100, 60]])
+    none = Detections.empty()
+    seen = np.array([[5, 5, 25, 25], [50, 10, 55, 15], [5, 5, 45, 45], [30, 20, 90, 40]])
+    found = Detections.stitch([none, none, Detections(seen, np.array([0.9, 0.8, 0.7, 0.6]))], windows, (60, 100))
+    assert found.boxes.tolist() == [[5, 5, 45, 45], [30, 20, 90, 40]]
+
+
 def test_masks_of_parts_are_joined():
     windows = np.array([[0, 0, 6, 4], [6, 0, 12, 4]])
     first, second = np.zeros((2, 1, 4, 6), bool)

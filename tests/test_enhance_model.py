@@ -26,7 +26,7 @@ SMALL = {"widths": [4, 4]}
 _MAPS, _THINGS = {"backbone": "small(widths=[4, 4, 8])", "width": 4}, {"backbone": "small(widths=[4, 4, 8])", "width": 8}
 SMALLEST = {
     "csp": {"width": 0.0625}, "densenet": {"growth": 4, "blocks": [2, 2], "stem": "small"}, "efficientnet": {"variant": "lite0"}, "small": SMALL,
-    "mobilenet": {"width": 0.25, "stem": "small"}, "resnet": {"width": 8}, "timm": {"name": "test_resnet"}, "vgg": {"width": 8},
+    "mobilenet": {"width": 0.25, "stem": "small"}, "parts": {"backbone": "resnet(width=8)"}, "resnet": {"width": 8}, "timm": {"name": "test_resnet"}, "vgg": {"width": 8},
     "unet": {"backbone": "small(widths=[4, 4, 8])"}, "fcn": _MAPS, "deeplab": _MAPS, "lraspp": {"backbone": "small(widths=[4, 4, 8])"},
     "yolo": _THINGS, "fcos": _THINGS, "retinanet": _THINGS, "ssd": {"backbone": "small(widths=[4, 4, 8])"}, "faster_rcnn": _THINGS, "mask_rcnn": _THINGS,
 }  # fmt: skip

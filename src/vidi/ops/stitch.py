@@ -40,7 +40,8 @@ def stitch_boxes(
     Of whole boxes of one class in different windows that overlap by more than `iou`, the best stays. A box cut by its window's border
     that looks, in the region both windows show, like a whole box of another window is left out, and the whole box gets the higher score
     of the two. Cut boxes that look alike there are parts of one thing: their union, with the highest score. Boxes of one
-    window never meet each other, so a single window changes nothing.
+    window never meet each other, so a single window changes nothing. Of a window that is the whole picture, boxes that another shows
+    whole and no longer than half its side are left out: what is small is seen better there.
 
     Args:
         boxes: (N, 4) in the picture's pixels.
@@ -58,15 +59,21 @@ def stitch_boxes(
     windows = np.asarray(windows, np.float64).reshape(-1, 4)
     if not len(boxes):
         return boxes, scores, []
+    classes, owners = np.asarray(classes), np.asarray(owners)
+    kept = np.flatnonzero(~_seen_better(boxes, owners, windows, size))
+    if len(kept) < len(boxes):
+        joined, values, groups = stitch_boxes(boxes[kept], scores[kept], classes[kept], owners[kept], windows, size, iou)
+        return joined, values, [kept[group] for group in groups]
     sides = cut_sides(boxes, windows[owners], size)
     cut = np.asarray(sides.any(1))
-    pairs = _alike(boxes, np.asarray(classes), np.asarray(owners), windows, sides, iou)
+    pairs = _alike(boxes, classes, owners, windows, sides, iou)
     final, alive, leader = scores.copy(), np.ones(len(boxes), bool), np.arange(len(boxes))
     for i in np.lexsort((-scores, cut)):  # whole boxes first, best first
         if alive[i] and not cut[i]:
             for j in pairs[i]:
-                alive[j] = False
-                final[i] = max(final[i], scores[j])
+                if alive[j]:
+                    alive[j] = False
+                    final[i] = max(final[i], scores[j])
     for i in np.argsort(-scores, kind="stable"):
         if alive[i] and cut[i] and leader[i] == i:
             _spread(int(i), pairs, leader, alive & cut)
@@ -76,6 +83,20 @@ def stitch_boxes(
     values = np.array([final[group].max() for group in groups])
     order = np.argsort(-values, kind="stable")
     return joined[order], values[order], [groups[i] for i in order]
+
+
+def _seen_better(boxes: np.ndarray, owners: np.ndarray, windows: Windows, size: tuple[int, int]) -> np.ndarray:
+    """(N,) bool: boxes of a window that is the whole picture which a smaller one shows whole, and no longer than half its side."""
+    whole = (windows == [0, 0, size[1], size[0]]).all(1)
+    slack, least = tolerance(windows), (windows[:, 2:] - windows[:, :2]).min(1) / 2
+    found = np.zeros(len(boxes), bool)
+    mine = np.flatnonzero(whole[owners])
+    for t in np.flatnonzero(~whole):
+        inner = windows[t] + np.concatenate([slack[t], -slack[t]]) * [windows[t, 0] > 0, windows[t, 1] > 0, windows[t, 2] < size[1], windows[t, 3] < size[0]]
+        box = boxes[mine]
+        fits = (box[:, :2] >= inner[:2]).all(1) & (box[:, 2:] <= inner[2:]).all(1) & ((box[:, 2:] - box[:, :2]).max(1) <= least[t])
+        found[mine[fits]] = True
+    return found
 
 
 def _spread(start: int, pairs: Sequence[list[int]], leader: np.ndarray, usable: np.ndarray) -> None:
