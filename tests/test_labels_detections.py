@@ -179,3 +179,12 @@ def test_draw_marks_every_class_in_its_color():
     assert drawn[89:91, 20:60].any() and len(np.unique(drawn.reshape(-1, 3), axis=0)) > 4
     assert Detections.empty().draw(image).max() == 0
     Detections([[-50, -50, 1e9, 1e9], [5, 5, 2, 2]]).draw(image)
+
+
+def test_tags_give_way_to_a_legend_where_they_would_hide_the_picture():
+    dark = np.full((300, 300, 3), 20, np.uint8)
+    corners = np.array([[x, y] for y in range(40, 290, 25) for x in range(5, 290, 25)])
+    many, few = (Detections(np.hstack([part, part + 12])) for part in (corners, corners[:4]))
+    colored = {len(found): (found.draw(dark, ["cell"]) != 20).any(2) for found in (many, few)}
+    assert colored[len(many)].mean() < 0.25 and colored[len(many)][:16, :60].mean() > 0.3  # boxes and the legend
+    assert not colored[len(few)][:16].any() and colored[len(few)][26:40, 5:30].mean() > 0.5  # a tag over the first box

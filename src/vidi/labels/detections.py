@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vidi.labels import _layers, _stitch
-from vidi.labels._draw import canvas, class_color, font_for, name_of, tag
+from vidi.labels._draw import canvas, class_color, font_for, legend, name_of, tag
 from vidi.labels._supervision import to_supervision
 from vidi.labels.base import Label, no_aim, normalized, to_array, to_list
 from vidi.labels.outline import Outline, Polygons, Runs, joined
@@ -19,6 +19,9 @@ from vidi.ops.cutouts import Cutout, cut_out, cutout_overlaps, filled
 from vidi.ops.edit_distance import similarity
 from vidi.ops.runs import counts_to_mask, mask_to_counts
 from vidi.ops.sampling import warp_masks
+
+CROWDED, LISTED = 0.15, 12
+"""Share of a picture that tags may cover, or else a legend counts the classes; and how many of them it names."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -306,6 +309,8 @@ class Detections(Label):
             for ring in outline.rings if isinstance(outline, Polygons) else ():
                 if len(ring):
                     pen.line([tuple(point) for point in (ring * factor).tolist()] + [tuple((ring[0] * factor).tolist())], color, line)
+        texts = [self._tag(i, names) for i in range(len(self))]
+        full = sum(pen.textlength(text, font=font) + 6 for text in texts) * (font.size + 4) > CROWDED * picture.width * picture.height
         for i in np.argsort(self.scores, kind="stable"):
             box = (self.boxes[i] * factor).tolist()
             low, high = (
@@ -313,12 +318,19 @@ class Detections(Label):
                 [min(1e6, max(box[a], box[a + 2])) for a in (0, 1)],
             )
             pen.rectangle((*low, *high), outline=colors[i], width=line)
-            words = [name_of(int(self.classes[i]), names)]
-            words += [] if self.tracks is None else [f"#{self.tracks[i]}"]
-            words += [] if self.texts is None else [self.texts[i]]
-            words += [] if self.scores[i] == 1 else [f"{self.scores[i]:.2f}"]
-            tag(pen, (low[0], low[1]), " ".join(words), colors[i], font, picture.size)
+            if not full:
+                tag(pen, (low[0], low[1]), texts[i], colors[i], font, picture.size)
+        if full and self.tracks is None:
+            found, counts = np.unique(self.classes, return_counts=True)
+            legend(pen, [(class_color(int(c)), f"{count} {name_of(int(c), names)}") for c, count in zip(found[:LISTED], counts)], font)
         return np.asarray(picture)
+
+    def _tag(self, i: int, names: Sequence[str]) -> str:
+        words = [name_of(int(self.classes[i]), names)]
+        words += [] if self.tracks is None else [f"#{self.tracks[i]}"]
+        words += [] if self.texts is None else [self.texts[i]]
+        words += [] if self.scores[i] == 1 else [f"{self.scores[i]:.2f}"]
+        return " ".join(words)
 
     def words(self, names: Sequence[str] = ()) -> str:
         found, counts = np.unique(self.classes, return_counts=True)
