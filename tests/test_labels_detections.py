@@ -188,3 +188,6 @@ def test_tags_give_way_to_a_legend_where_they_would_hide_the_picture():
     colored = {len(found): (found.draw(dark, ["cell"]) != 20).any(2) for found in (many, few)}
     assert colored[len(many)].mean() < 0.25 and colored[len(many)][:16, :60].mean() > 0.3  # boxes and the legend
     assert not colored[len(few)][:16].any() and colored[len(few)][26:40, 5:30].mean() > 0.5  # a tag over the first box
+    tracks = Detections(many.boxes, tracks=np.arange(len(many)))
+    numbered = (tracks.draw(dark, ["cell"]) != 20).any(2)
+    assert not numbered[:16].any() and numbered.mean() > colored[len(many)].mean()  # no legend, and a number over each box

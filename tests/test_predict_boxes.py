@@ -153,6 +153,8 @@ def test_more_things_than_coco_counts():
     usual, most = (val(bright_model((124, 124)), data, intervals=0, max_det=most) for most in (None, 200))
     assert 0.6 < usual.numbers["box_ap50"] < 0.75 and "box_ar100" in usual.numbers
     assert most.numbers["box_ap50"] == 1 and most.numbers["box_ar200"] == 1 and most.about["max_det"] == 200
+    chosen = val(bright_model((124, 124)), data, intervals=0, max_det=200, thresholds="f1")
+    assert chosen.numbers["box_ap50"] == 1 and chosen.about["max_det"] == 200 and "thresholds" in chosen.about
     notes = [" ".join(str(section.get("note", "")) for section in report.sections) for report in (usual, most)]
     assert "shows 144 things of one class" in notes[0] and "--max_det 288" in notes[0] and "things of one class" not in notes[1]
 

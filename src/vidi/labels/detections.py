@@ -21,7 +21,7 @@ from vidi.ops.runs import counts_to_mask, mask_to_counts
 from vidi.ops.sampling import warp_masks
 
 CROWDED, LISTED = 0.15, 12
-"""Share of a picture that tags may cover, or else a legend counts the classes; and how many of them it names."""
+"""Share of a picture that tags may cover, or else a legend counts the classes (tracks keep their numbers); and how many of them it names."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -311,6 +311,8 @@ class Detections(Label):
                     pen.line([tuple(point) for point in (ring * factor).tolist()] + [tuple((ring[0] * factor).tolist())], color, line)
         texts = [self._tag(i, names) for i in range(len(self))]
         full = sum(pen.textlength(text, font=font) + 6 for text in texts) * (font.size + 4) > CROWDED * picture.width * picture.height
+        if full:
+            texts = [""] * len(self) if self.tracks is None else [f"#{track}" for track in self.tracks]
         for i in np.argsort(self.scores, kind="stable"):
             box = (self.boxes[i] * factor).tolist()
             low, high = (
@@ -318,7 +320,7 @@ class Detections(Label):
                 [min(1e6, max(box[a], box[a + 2])) for a in (0, 1)],
             )
             pen.rectangle((*low, *high), outline=colors[i], width=line)
-            if not full:
+            if texts[i]:
                 tag(pen, (low[0], low[1]), texts[i], colors[i], font, picture.size)
         if full and self.tracks is None:
             found, counts = np.unique(self.classes, return_counts=True)

@@ -60,14 +60,10 @@ def stitch_boxes(
     if not len(boxes):
         return boxes, scores, []
     classes, owners = np.asarray(classes), np.asarray(owners)
-    kept = np.flatnonzero(~_seen_better(boxes, owners, windows, size))
-    if len(kept) < len(boxes):
-        joined, values, groups = stitch_boxes(boxes[kept], scores[kept], classes[kept], owners[kept], windows, size, iou)
-        return joined, values, [kept[group] for group in groups]
     sides = cut_sides(boxes, windows[owners], size)
     cut = np.asarray(sides.any(1))
     pairs = _alike(boxes, classes, owners, windows, sides, iou)
-    final, alive, leader = scores.copy(), np.ones(len(boxes), bool), np.arange(len(boxes))
+    final, alive, leader = scores.copy(), ~_seen_better(boxes, owners, windows, size), np.arange(len(boxes))
     for i in np.lexsort((-scores, cut)):  # whole boxes first, best first
         if alive[i] and not cut[i]:
             for j in pairs[i]:
