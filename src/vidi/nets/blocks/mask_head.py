@@ -27,7 +27,8 @@ DOUBLE = 0.7
 
 class MaskHead(nn.Module):
     """Convolutions, one transposed convolution that doubles the side, and logits (He et al. 2017, arXiv:1703.06870); norms over groups of
-    channels (Wu and He 2018, arXiv:1803.08494).
+    channels (Wu and He 2018, arXiv:1803.08494). The four cells that the transposed convolution makes of one are alike at first, or masks show a
+    grid until it has learned (Aitken et al. 2017, arXiv:1707.02937).
 
     Args:
         width: channels of what is pooled.
@@ -50,10 +51,13 @@ class MaskHead(nn.Module):
             else:
                 layers.append(nn.Conv2d(inputs, channels, 3, padding=1, bias=False))
             layers += [nn.GroupNorm(math.gcd(channels, GROUPS), channels), nn.ReLU(inplace=True)]
-        layers += [nn.ConvTranspose2d(channels if depth else width, channels, 2, 2), nn.ReLU(inplace=True)]
         for layer in layers:
-            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="linear" if layer.groups > 1 else "relu")
+        double = nn.ConvTranspose2d(channels if depth else width, channels, 2, 2)
+        with torch.no_grad():
+            double.weight.copy_(nn.init.kaiming_normal_(double.weight, mode="fan_out", nonlinearity="relu")[:, :, :1, :1].clone())
+        layers += [double, nn.ReLU(inplace=True)]
         self.layers, self.logits = nn.Sequential(*layers), started(nn.Conv2d(channels, outputs, 1), 0.0)
 
     def forward(self, pooled: Tensor) -> Tensor:
