@@ -17,13 +17,12 @@ import sys
 from common import DATA, WORK, arguments, finish, peer, setup, vidi
 
 TILE, BATCH = 256, 8
-SMALL = 4
 NETS = {
-    "unet": ["--net", "unet", f"batch={BATCH}"],
-    "classic": ["--net", "unet", "backbone=classic", "width=16", f"batch={SMALL}", "lr=2e-3"],
-    "fcn": ["--net", "fcn", "backbone=resnet(depth=18)", f"batch={BATCH}"],
-    "deeplab": ["--net", "deeplab", "backbone=resnet(depth=18)", f"batch={BATCH}"],
-    "lraspp": ["--net", "lraspp", f"batch={BATCH}"],
+    "unet": (BATCH, ["--net", "unet"]),
+    "classic": (4, ["--net", "unet", "backbone=classic", "width=16", "lr=2e-3"]),
+    "fcn": (BATCH, ["--net", "fcn", "backbone=resnet(depth=18)"]),
+    "deeplab": (BATCH, ["--net", "deeplab", "backbone=resnet(depth=18)"]),
+    "lraspp": (BATCH, ["--net", "lraspp"]),
 }
 AUGMENT = "hflip,vflip,scale_jitter(low=0.8,high=1.25),rotate(degrees=45),elastic,brightness,contrast"
 
@@ -63,8 +62,9 @@ print(json.dumps(len(files) / (time.perf_counter() - start)))
 
 numbers: dict[str, float] = {}
 for name in chosen.only:
-    result = vidi(
-        "train", data, "--task", "semantic", *NETS[name], f"tile={TILE}", f"minutes={chosen.minutes}", "val=0",
+    batch, words = NETS[name]
+    vidi(
+        "train", data, "--task", "semantic", *words, f"batch={batch}", f"tile={TILE}", f"minutes={chosen.minutes}", "val=0",
         f"augment={AUGMENT}", "val_every=1000000", f"project={WORK / 'runs'}", f"name=membrane-{name}", "exist_ok=true",
     )  # fmt: skip
     run = WORK / "runs" / "semantic" / f"membrane-{name}"
@@ -72,7 +72,7 @@ for name in chosen.only:
     for ending, views in (("", []), ("_flip", ["--tta", "flip"])):
         scored = vidi("val", run / "weights" / "last.vidi", data, "--split", "test", "--intervals", "0", *views)["numbers"]
         numbers |= {f"{name}.{key}{ending}": scored[key] for key in ("miou", "dice_cell")}
-    numbers[f"{name}.train_per_second"] = status["step"] * (SMALL if name == "classic" else BATCH) / status["seconds"]
+    numbers[f"{name}.train_per_second"] = status["step"] * batch / status["seconds"]
     done = subprocess.run([sys.executable, "-c", PREDICT, str(run / "weights" / "last.vidi"), str(data / "test" / "images")], stdout=subprocess.PIPE, text=True, check=True)
     numbers[f"{name}.predict_per_second"] = float(done.stdout.strip().splitlines()[-1])
 for name in chosen.peers:

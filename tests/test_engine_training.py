@@ -22,7 +22,7 @@ from vidi.data.save import write_dataset
 from vidi.engine import prepare
 from vidi.engine.loop import Callback
 from vidi.errors import DataError, InputError, RecipeError, StoppedEarly, TrainError, VidiError
-from vidi.labels import Classification, Regression
+from vidi.labels import Regression
 from vidi.model import load
 
 RUN = {"batch": 32, "verbose": False, "doctor": False, "precision": "fp32", "threads": 1}
@@ -242,8 +242,20 @@ def test_early_stop_and_time_budget():
 
 def test_class_balance_changes_what_is_seen():
     data = toy("classify", 300)
-    kept = [s for s in data if not (isinstance(s.label, Classification) and s.label.top == 2 and hash(s.id) % 5)]
-    train("balanced", data=data.with_samples(kept), balance="equal", epochs=1)
+    rare = [i for i, sample in enumerate(data) if sample.label.top == 2]
+    few = data.with_samples([sample for i, sample in enumerate(data) if i not in rare[8:]])
+    shares = {}
+
+    class Look(Callback):
+        def on_train_start(self, loop):
+            labels = loop.loader.dataset.samples
+            seen = [labels[i].label.top for i in loop.order(0)]
+            shares[loop.recipe.balance] = np.bincount(seen, minlength=3) / len(seen)
+
+    for balance in ("none", "equal"):
+        train(balance, data=few, balance=balance, epochs=1, callbacks=[Look()])
+    assert shares["none"][2] < 0.06
+    assert shares["equal"] == pytest.approx(np.full(3, 1 / 3), abs=0.02)
 
 
 def command(*words):

@@ -56,7 +56,8 @@ class MaskHead(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="linear" if layer.groups > 1 else "relu")
         double = nn.ConvTranspose2d(channels if depth else width, channels, 2, 2)
         with torch.no_grad():
-            double.weight.copy_(nn.init.kaiming_normal_(double.weight, mode="fan_out", nonlinearity="relu")[:, :, :1, :1].clone())
+            nn.init.kaiming_normal_(double.weight, mode="fan_out", nonlinearity="relu")
+            double.weight[:] = double.weight[:, :, :1, :1].clone()
         layers += [double, nn.ReLU(inplace=True)]
         self.layers, self.logits = nn.Sequential(*layers), started(nn.Conv2d(channels, outputs, 1), 0.0)
 
